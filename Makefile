@@ -1,0 +1,55 @@
+# Each target makes its own .venv when it is missing or requirements.lock changed.
+PYTHON ?= python3
+RECIPE ?= demo
+export BENTOML_DO_NOT_TRACK = true
+export TF_CPP_MIN_LOG_LEVEL = 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check format serve app server report lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(READY)  ## draw films, run the whole chain on them, release a bento
+	@$(BIN)/python -m flows.retrain --recipe demo
+
+test: $(READY)  ## all tests
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## ruff, types, architecture
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(READY)  ## put the code into its form
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+serve: $(READY)  ## serve the newest release of RECIPE on port 3000
+	@$(BIN)/python -m serving.serve --recipe $(RECIPE)
+
+app: $(READY)  ## the web page on port 8501 (needs `make serve`)
+	@$(BIN)/streamlit run serving/app.py
+
+server: $(READY)  ## a lasting Prefect server on port 4200
+	@$(BIN)/prefect server start --host 127.0.0.1
+
+report: $(READY)  ## open the report of RECIPE, or name it
+	@$(BIN)/python -m flows.report --recipe $(RECIPE)
+
+lock: $(READY)  ## resolve pyproject.toml anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+		--group dev -o requirements.lock pyproject.toml
+
+clean:  ## remove what was computed here; raw data and DVC's cache stay
+	rm -rf .filmgate .pytest_cache .mypy_cache .ruff_cache
+	find data -mindepth 1 -maxdepth 1 -type d ! -name raw -exec rm -rf {} +
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("error: Python %d.%d found, \
+	3.11 to 3.13 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@echo "installing the packages of requirements.lock into $(VENV): some minutes, once"
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $(READY)

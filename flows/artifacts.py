@@ -1,0 +1,47 @@
+"""What a run leaves in the Prefect UI: figures, gates and pictures."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "precision", "f1", "brier", "ece")
+PICTURES = {"roc": "ROC curve", "confusion": "Confusion matrices", "gallery": "Films with their heatmaps"}
+
+
+def publish(recipe: str, evaluation: Path) -> None:
+    """Publish the evaluation of a recipe as artifacts named `<recipe>-figures`, `-gates`, `-roc`, ...
+
+    Args:
+        evaluation: folder with metrics.json, gates.json and plots.
+    """
+    metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
+    gates = json.loads((evaluation / "gates.json").read_text(encoding="utf-8"))
+    create_markdown_artifact(figures(metrics), key=f"{recipe}-figures", description=f"Figures of {recipe}")
+    create_table_artifact(gates["gates"], key=f"{recipe}-gates", description="What had to be proven")
+    for name, title in PICTURES.items():
+        if (picture := evaluation / f"{name}.png").is_file():
+            create_image_artifact(_inline(picture), key=f"{recipe}-{name}", description=title)
+
+
+def figures(metrics: dict[str, Any]) -> str:
+    """A Markdown table of the figures of every split, with their 95 % intervals."""
+    rows = ["| split | n | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 2) + "|"]
+    for split, found in metrics.items():
+        cells = " | ".join(_cell(found, name) for name in SHOWN)
+        rows.append(f"| {split} | {found['n']} | {cells} |")
+    return "\n".join(rows)
+
+
+def _cell(found: dict[str, Any], name: str) -> str:
+    if found.get(name) is None:
+        return "-"
+    low, high = found.get(f"{name}_low"), found.get(f"{name}_high")
+    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    return f"{found[name]:.3f}{interval}"
+
+
+def _inline(picture: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")

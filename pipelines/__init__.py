@@ -1,0 +1,1 @@
+"""The six stages of the chain, and the small modules that they share."""

@@ -1,0 +1,81 @@
+"""The card that travels with a model file: all that a service must know to answer as training meant it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from pipelines.errors import ReleaseError
+from pipelines.recipe import ImageParams, LabelParams, Section
+
+
+class Familiarity(Section):
+    """Distances (Mahalanobis, squared) of validation images from the training images, at rising shares.
+
+    Args:
+        shares: rising, from 0 to 1.
+        distances: the distance that this share of validation images does not exceed.
+        refuse: an image is refused when no more than this share of validation images lay as far away.
+    """
+
+    shares: tuple[float, ...]
+    distances: tuple[float, ...]
+    refuse: float
+
+
+class Card(Section):
+    """What travels with `model.onnx`.
+
+    Args:
+        recipe: name of the recipe.
+        title: what the model is for, in a few words.
+        version: the first twelve digits of the model file's SHA-256.
+        sha256: of the model file.
+        labels: classes in the order of the outputs.
+        image: the form of the input.
+        threshold: probability from which the answer is positive; null with more than two classes.
+        refer: the open interval of probabilities in which the answer is left to a person, or null.
+        familiarity: how unusual images were on validation.
+        heat_scale: heat (contribution to the logit) that is drawn at full strength.
+        facts: numbers about data, training and validation, for people.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+    recipe: str
+    title: str
+    version: str
+    sha256: str
+    labels: LabelParams
+    image: ImageParams
+    threshold: float | None
+    refer: tuple[float, float] | None
+    familiarity: Familiarity
+    heat_scale: float
+    facts: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write the card as JSON."""
+        path.write_text(json.dumps(self.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        ReleaseError: it is missing, or not a card.
+    """
+    try:
+        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReleaseError(f"There is no {path}. A model needs its card: train it again.") from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"{path} is not a model card ({str(error).splitlines()[0]}). Train again.") from None
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,53 @@
+"""What can go wrong, as one family. Each message says what was found, what is expected and what to do.
+
+FilmgateError
+├── RecipeError     a recipe, a key of it or a value in it
+├── DataError       a folder, a table or a manifest
+│   ├── ImageError  one image that cannot be used
+│   └── LeakError   the same patient or the same picture on both sides of a split
+├── ModelError      a model that cannot be built, exported or trusted
+├── GateError       a model that did not prove what its gates ask
+├── ReleaseError    a release that is missing or damaged
+├── ChainError      a stage that stopped, or a chain that cannot be run
+└── ServiceError    the prediction service is down, or its answer is not one of ours
+"""
+
+
+class FilmgateError(Exception):
+    """A fault that the user can mend: printed as one sentence, without a traceback."""
+
+
+class RecipeError(FilmgateError):
+    """A recipe, a key of it or a value in it is not what it must be."""
+
+
+class DataError(FilmgateError):
+    """A folder, a table or a manifest does not hold what it must."""
+
+
+class ImageError(DataError):
+    """One image cannot be used."""
+
+
+class LeakError(DataError):
+    """A patient or a picture is in two splits, so that a test would measure memory."""
+
+
+class ModelError(FilmgateError):
+    """A model cannot be built, exported or trusted."""
+
+
+class GateError(FilmgateError):
+    """A model did not prove what its gates ask."""
+
+
+class ReleaseError(FilmgateError):
+    """A release is missing or damaged."""
+
+
+class ChainError(FilmgateError):
+    """A stage stopped without a sentence of its own, or the chain cannot be run."""
+
+
+class ServiceError(FilmgateError):
+    """The prediction service is down, or its answer is not one of ours."""

@@ -1,0 +1,77 @@
+"""Running the released file, `model.onnx`: the same code measures a model and serves it.
+
+The graph takes `image`, (n, height, width, channels) uint8, and gives
+`probability` (n, classes), `heatmap` (n, rows, columns; contribution to the logit, not negative), and
+`distance` (n,), the squared Mahalanobis distance of the features from those of the training images.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from pipelines.card import Card, read_card, sha256
+from pipelines.errors import ReleaseError
+
+OUTPUTS = ("probability", "heatmap", "distance")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model says of n images: probability (n, classes), heatmap (n, rows, columns), distance (n,)."""
+
+    probability: np.ndarray
+    heatmap: np.ndarray
+    distance: np.ndarray
+
+
+class Graph:
+    """A `model.onnx`, ready to answer."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """Open a model file.
+
+        Args:
+            threads: processor threads of one call; 0 means all cores.
+        Raises:
+            ReleaseError: there is no such file.
+        """
+        if not path.is_file():
+            raise ReleaseError(f"There is no {path}. Train the model again.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def answer(self, images: np.ndarray) -> Answers:
+        """Probabilities, heatmaps and distances of prepared images, (n, height, width, channels) uint8."""
+        return Answers(*self._session.run(OUTPUTS, {"image": images}))
+
+    def answer_in_batches(self, images: np.ndarray, batch: int = 32) -> Iterator[Answers]:
+        """The same for arrays of any length, a batch at a time."""
+        for start in range(0, len(images), batch):
+            yield self.answer(np.ascontiguousarray(images[start : start + batch]))
+
+    def answer_all(self, images: np.ndarray) -> Answers:
+        """The same for arrays of any length, at once."""
+        parts = list(self.answer_in_batches(images))
+        return Answers(*(np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUTS))
+
+
+class Classifier(Graph):
+    """A released model: the file with its card."""
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        """Open `model.onnx` and `card.json` of a folder.
+
+        Raises:
+            ReleaseError: a file is missing, or the model file is not the one that the card describes.
+        """
+        self.card: Card = read_card(folder / "card.json")
+        super().__init__(path := folder / "model.onnx", threads)
+        if (found := sha256(path)) != self.card.sha256:
+            raise ReleaseError(
+                f"{path} has SHA-256 {found[:12]}, its card says {self.card.sha256[:12]}. "
+                "The file was changed: take the released pair, or train again."
+            )

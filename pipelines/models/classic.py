@@ -1,0 +1,26 @@
+"""Small convolutional networks, trained from nothing."""
+
+import keras
+from keras import layers
+
+from pipelines.models.head import classify
+from pipelines.recipe import ImageParams, LabelParams, ModelParams
+
+
+def small_cnn(model: ModelParams, image: ImageParams, labels: LabelParams) -> keras.Model:
+    """Blocks of two 3x3 convolutions with batch normalisation and pooling, then average pooling and a dense layer.
+
+    The last block is not pooled, so that its feature map, and with it the heatmap, keeps its detail.
+    """
+    start = layers.Input((image.height, image.width, image.channels), dtype="float32", name="image")
+    flow = layers.Rescaling(1 / 127.5, offset=-1.0)(start)
+    *earlier, last = model.filters
+    for filters in earlier:
+        flow = layers.MaxPooling2D()(_convolve(flow, filters))
+    features = layers.Activation("linear", name="features")(_convolve(flow, last))
+    return keras.Model(start, classify(features, model, labels), name="small_cnn")
+
+
+def _convolve(flow: keras.KerasTensor, filters: int) -> keras.KerasTensor:
+    flow = layers.Conv2D(filters, 3, padding="same", use_bias=False)(flow)
+    return layers.Activation("relu")(layers.BatchNormalization()(flow))

@@ -1,0 +1,1 @@
+"""Where images come from: each kind of source gives the records of a manifest."""
