@@ -6,10 +6,12 @@ python -m flows.retrain --recipe demo --set train.epochs=7
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import State, flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
@@ -25,9 +27,10 @@ TRIES_WHEN_BUSY, PAUSE_WHEN_BUSY = 20, 15
 
 
 @task(
+    cache_policy=NO_CACHE,
     retries=TRIES_WHEN_BUSY,
     retry_delay_seconds=PAUSE_WHEN_BUSY,
-    retry_condition_fn=lambda t, run, state: busy(state),
+    retry_condition_fn=lambda task, run, state: busy(state),
 )
 def reproduce(chain: Chain, stage: str) -> State:
     """Run one stage if anything changed that it depends on."""
@@ -63,14 +66,22 @@ def retrain(recipe: str = "demo", overrides: Sequence[str] = ()) -> State:
 
 
 def _run(chain: Chain) -> State:
-    for stage in chain.stages:
+    for number, stage in enumerate(chain.stages, start=1):
+        print(f"[{number}/{len(chain.stages)}] {stage}", flush=True)
+        started = time.monotonic()
         state = reproduce.with_options(name=stage, task_run_name=stage)(chain, stage, return_state=True)
-        print(f"{stage}: {state.name.lower()}", flush=True)
-        if stage.startswith("evaluate@") and state.is_completed():
-            publish(chain.recipe, chain.root / "data" / chain.recipe / "evaluation")
+        print(
+            f"[{number}/{len(chain.stages)}] {stage}: {_said(state)}, {time.monotonic() - started:.1f} s\n", flush=True
+        )
         if not state.is_completed():
             return Failed(message=state.message)
+        if stage.startswith("evaluate@"):
+            publish(chain.recipe, chain.root / "data" / chain.recipe / "evaluation")
     return Completed(message=f"{chain.recipe} is released")
+
+
+def _said(state: State) -> str:
+    return {"Cached": "cached, nothing changed", "Completed": "done"}.get(state.name, state.name.lower())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

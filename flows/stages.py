@@ -1,5 +1,6 @@
 """The stages of dvc.yaml, one at a time: DVC decides whether a stage must run, and this module says what came of it."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -44,6 +45,7 @@ class Chain:
 
     def __init__(self, root: Path, recipe: str) -> None:
         self.root, self.recipe = root, recipe
+        _quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
         self._repo = Repo(str(root))
         try:
             last = self._repo.stage.collect(f"{LAST}@{recipe}")
@@ -73,6 +75,13 @@ class Chain:
             self._repo.checkout([stage], force=True, allow_missing=True)
         except DvcException:
             return  # there never was a success
+
+
+def _quiet(*loggers: logging.Logger) -> None:
+    """Keep DVC's own story (and its copy in Prefect's) off the screen; the flow says what happens."""
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
 
 
 @contextmanager

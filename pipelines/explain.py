@@ -80,6 +80,8 @@ def head_layers(model: keras.Model) -> list[layers.Layer]:
                 "batch normalisation."
             )
         chain.insert(0, before)
+    for layer in chain:
+        _check_activation(layer)
     return chain
 
 
@@ -138,12 +140,16 @@ def _score_gradient(logits: Tensor) -> Tensor:
     return ops.one_hot(ops.argmax(logits, axis=1), logits.shape[1])
 
 
-def _derivative(activation: Callable[..., Tensor], output: Tensor) -> Tensor:
-    if activation.__name__ not in DERIVATIVES:
+def _check_activation(layer: layers.Layer) -> None:
+    name = layer.activation.__name__ if isinstance(layer, (layers.Dense, layers.Activation)) else "linear"
+    if name not in DERIVATIVES:
         raise ModelError(
-            f"No derivative is known for the activation {activation.__name__!r} in the head. "
+            f"No derivative is known for the activation {name!r} of {layer.name}. "
             f"Expected one of: {', '.join(DERIVATIVES)}."
         )
+
+
+def _derivative(activation: Callable[..., Tensor], output: Tensor) -> Tensor:
     return DERIVATIVES[activation.__name__](output)
 
 

@@ -32,10 +32,10 @@ def read(source: Path | bytes, name: str | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(source if isinstance(source, Path) else io.BytesIO(source))
-            _check_size(picture, label)
-            picture.load()
-            return ImageOps.exif_transpose(picture)
+            with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as picture:
+                _check_size(picture, label)
+                picture.load()
+                return ImageOps.exif_transpose(picture)
     except UnidentifiedImageError:
         raise ImageError(f"{label} is no picture that can be read. Expected a JPEG or PNG file.") from None
     except Image.DecompressionBombError:

@@ -281,14 +281,28 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
     *parents, last = dotted.split(".")
     here: Any = values
     for key in parents:
-        here = here[int(key)] if isinstance(here, list) and key.isdigit() else (here or {}).get(key)
-        if not isinstance(here, (dict, list)):
-            raise RecipeError(f"--set {dotted}: the recipe has no section {key!r}.")
-    value = YAML(typ="safe", pure=True).load(text)
+        here = here[_key(here, key, dotted)]
+    if not isinstance(here, (dict, list)):
+        raise RecipeError(f"--set {dotted}: the recipe has no section {parents[-1]!r}.")
+    here[_key(here, last, dotted) if isinstance(here, list) else last] = _value(text, dotted)
+
+
+def _key(here: Any, key: str, dotted: str) -> str | int:
+    """The key as its container knows it: a name in a section, a number in a list."""
     if isinstance(here, list):
-        here[int(last)] = value
-    else:
-        here[last] = value
+        if key.isdigit() and int(key) < len(here):
+            return int(key)
+        raise RecipeError(f"--set {dotted}: the list has no entry {key!r}. It has entries 0 to {len(here) - 1}.")
+    if not isinstance(here, dict) or key not in here:
+        raise RecipeError(f"--set {dotted}: the recipe has no section {key!r}.")
+    return key
+
+
+def _value(text: str, dotted: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        raise RecipeError(f"--set {dotted}: {text!r} is no YAML value.") from None
 
 
 def _checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
