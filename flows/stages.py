@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,15 @@ class Chain:
         self.root, self.recipe = root, recipe
         _quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
         self._repo = Repo(str(root))
+        with chdir(root):
+            self.stages = self._plan()
+
+    def _plan(self) -> list[str]:
         try:
-            last = self._repo.stage.collect(f"{LAST}@{recipe}")
+            last = self._repo.stage.collect(f"{LAST}@{self.recipe}")
         except (StageNotFound, DvcException) as error:
-            raise ChainError(f"params.yaml has no recipe {recipe!r} ({error}). Add a line for it there.") from None
-        self.stages = [stage.addressing for stage in plan_repro(get_active_graph(self._repo.index.graph), last)]
+            raise ChainError(f"params.yaml has no recipe {self.recipe!r} ({error}). Add a line for it there.") from None
+        return [stage.name for stage in plan_repro(get_active_graph(self._repo.index.graph), last)]
 
     def reproduce(self, stage: str) -> Outcome:
         """Run a stage if anything it depends on changed.
@@ -60,7 +64,7 @@ class Chain:
             BusyError: another run holds the data.
             ChainError: the stage failed; the message is the stage's own. Its last good results are put back.
         """
-        with _fault_file() as fault:
+        with chdir(self.root), _fault_file() as fault:
             try:
                 return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:

@@ -71,7 +71,7 @@ def _share_cache(root: Path, folder: Path) -> None:
     """Give the workspace the project's cache, and from it the data sets that were added to DVC by hand."""
     project = Repo(str(root))
     config = folder / ".dvc" / "config.local"
-    cache = project.cache.local.path
+    cache = project.cache.local_cache_dir
     config.write_text(f'[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n    type = "{LINKS}"\n')
     own = Repo(str(folder))
     added = [stage.addressing for stage in own.index.stages if stage.is_data_source]

@@ -265,8 +265,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def write_yaml(values: Mapping[str, Any], path: Path) -> None:
     """Write a mapping as YAML 1.2."""
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False
     with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(dict(values), file)
+        writer.dump(dict(values), file)
 
 
 def _known_recipes(path: Path) -> str:
