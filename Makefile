@@ -16,7 +16,7 @@ demo: $(READY)  ## draw films, run the whole chain on them, release a bento
 	@$(BIN)/python -m flows.retrain --recipe demo
 
 test: $(READY)  ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY)  ## ruff, types, architecture
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -13,6 +13,11 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from pipelines.checks import Check
 
+OFFLINE_STYLE = """<style>
+body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 60rem; line-height: 1.45 }
+table { border-collapse: collapse; margin: .4rem 0 1rem } td, th { padding: .3rem .8rem; text-align: left }
+tr { border-bottom: 1px solid #ddd } img[alt="Great Expectations"], footer, .ge-cta-footer { display: none }
+</style>"""
 SEVERITY = {"fail": "critical", "quarantine": "warning", "warn": "info"}
 
 
@@ -22,14 +27,15 @@ def judge(table: pd.DataFrame, checks: Sequence[Check], name: str, docs: Path) -
     Args:
         table: one row per image, with `image_id` and the columns of the checks.
         name: of the suite, as Data Docs show it.
-        docs: folder to write Data Docs to; `index.html` is the page to open.
+        docs: folder to make, for Data Docs; a page `index.html` beside it leads to the result.
     Returns:
         One row per breach: `check`, `severity`, `image_id`, `value`.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        checkpoint = _checkpoint(checks, name, Path(scratch))
-        result = checkpoint.run(batch_parameters={"dataframe": table})
-        shutil.copytree(scratch, docs, dirs_exist_ok=True)
+        site = Path(scratch, "docs")
+        result = _checkpoint(checks, name, site).run(batch_parameters={"dataframe": table})
+        shutil.copytree(site, docs)
+    _readable_offline(docs)
     judged = next(iter(result.run_results.values()))
     breaches = [breach for outcome in judged.results for breach in _breaches(outcome)]
     return pd.DataFrame(breaches, columns=["check", "severity", "image_id", "value"])
@@ -58,6 +64,15 @@ def _checkpoint(checks: Sequence[Check], name: str, docs: Path) -> gx.Checkpoint
     )
 
 
+def _readable_offline(docs: Path) -> None:
+    """Give the pages a plain style for where their own, from the web, cannot be had; and lead to the result."""
+    for page in docs.rglob("*.html"):
+        page.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{OFFLINE_STYLE}", 1), "utf-8")
+    result = next((docs / "validations").rglob("*.html")).relative_to(docs.parent).as_posix()
+    lead = f'<meta http-equiv="refresh" content="0; url={result}"><a href="{result}">Data Docs</a>'
+    (docs.parent / "index.html").write_text(lead, encoding="utf-8")
+
+
 def _site(folder: Path) -> dict[str, object]:
     return {
         "class_name": "SiteBuilder",
@@ -71,6 +86,7 @@ def _expectation(check: Check) -> gxe.Expectation:
     about = {
         "column": check.column,
         "severity": SEVERITY[check.severity],
+        "description": f"{check.name} ({check.severity})",
         "meta": {"check": check.name, "severity": check.severity},
     }
     if check.absent:

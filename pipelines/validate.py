@@ -35,7 +35,7 @@ def run(manifest: Path, checked: Path, labels: LabelParams, checks: ChecksParams
         _write(folder / "validation.json", _summary(images, rules, breaches, fault))
     _print_summary(images, breaches, quarantine, shortcuts, checks)
     if fault:
-        raise type(fault)(f"{fault} See {failed}/docs/index.html.")
+        raise type(fault)(f"{fault} See {failed}/index.html.")
     replace_folder(failed, checked)
 
 

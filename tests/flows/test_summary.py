@@ -1,0 +1,24 @@
+import json
+
+from flows.summary import summary
+
+
+def test_a_run_ends_by_naming_its_figures_files_and_next_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    release = tmp_path / "data" / "demo" / "release"
+    release.mkdir(parents=True)
+    found = {"n": 200, "auc": 0.95, "auc_low": 0.9, "auc_high": 0.99, "sensitivity": None}
+    content = {"version": "abc", "bento": "filmgate-demo-abc.bento", "metrics": {"test": found}}
+    (release / "release.json").write_text(json.dumps(content))
+    words = summary(tmp_path, "demo", [])
+    for part in (
+        "version abc",
+        "n 200",
+        "auc 0.950 (0.900 to 0.990)",
+        "data/demo/evaluation/report.html",
+        "data/demo/release/filmgate-demo-abc.bento",
+        "make serve",
+        "make app",
+    ):
+        assert part in words
+    assert "sensitivity" not in words
