@@ -20,7 +20,7 @@ from flows.stages import BusyError, Chain
 from flows.summary import summary
 from flows.workspace import workspace
 from pipelines.errors import FilmgateError
-from pipelines.recipe import load
+from pipelines.recipe_file import load
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIES_WHEN_BUSY, PAUSE_WHEN_BUSY = 20, 15

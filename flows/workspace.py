@@ -13,7 +13,7 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from pipelines.errors import ChainError
-from pipelines.recipe import override, write_yaml
+from pipelines.recipe_file import override, write_yaml
 
 RUNS = ".filmgate/runs"
 LINKS = "reflink,hardlink,copy"

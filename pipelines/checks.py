@@ -41,6 +41,10 @@ class Check:
 
 def checks_of(checks: ChecksParams, labels: LabelParams) -> list[Check]:
     """The checks that a recipe asks for."""
+    return [*_of_one_image(checks), *_between_images(checks, labels)]
+
+
+def _of_one_image(checks: ChecksParams) -> list[Check]:
     side, spread = checks.minimum_side, checks.minimum_spread
     return [
         Check("readable", "quarantine", "fault", "{value}", absent=True),
@@ -65,6 +69,11 @@ def checks_of(checks: ChecksParams, labels: LabelParams) -> list[Check]:
             "It is a copy, bit for bit, of an image before it in the same split.",
             high=0,
         ),
+    ]
+
+
+def _between_images(checks: ChecksParams, labels: LabelParams) -> list[Check]:
+    return [
         Check("known label", "fail", "label", "Its label {value} is not in the recipe.", allowed=labels.names),
         Check("one label", "fail", "labels_of_picture", "The same picture bears {value:.0f} labels.", high=1),
         Check(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import FilmgateError
-from pipelines.recipe import load_sections
+from pipelines.recipe_file import load_sections
 
 FAULT_FILE = "FILMGATE_FAULT_FILE"
 PARENT = "FILMGATE_PARENT"

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.recipe import load
+from pipelines.recipe_file import load
 from pipelines.stage import signature
 
 ROOT = Path(__file__).resolve().parent.parent
-PLUMBING = {"pipelines/__init__.py", "pipelines/errors.py", "pipelines/recipe.py", "pipelines/stage.py"}
+PLUMBING = {
+    "pipelines/__init__.py",
+    "pipelines/errors.py",
+    "pipelines/recipe.py",
+    "pipelines/recipe_file.py",
+    "pipelines/stage.py",
+}
 STAGES = ("ingest", "validate", "preprocess", "train", "evaluate", "package")
 KERAS_ROOMS = {"augment", "batches", "contact_sheet", "explain", "export", "training", "train", "models"}
 HEAVY = {"tensorflow", "keras", "prefect", "dvc", "great_expectations"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.recipe import override, read_yaml, write_yaml
+from pipelines.recipe_file import override, read_yaml, write_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import RecipeError
-from pipelines.recipe import load, load_sections, override, read_yaml, write_yaml
+from pipelines.recipe_file import load, load_sections, override, read_yaml, write_yaml
 
 DEMO = Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml"
 

@@ -1,0 +1,1 @@
+"""Claims of speed, each as one command that measures both sides."""
