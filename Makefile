@@ -3,6 +3,7 @@ PYTHON ?= python3
 RECIPE ?= demo
 export BENTOML_DO_NOT_TRACK = true
 export TF_CPP_MIN_LOG_LEVEL = 2
+export ORT_DISABLE_TELEMETRY = 1
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -39,7 +40,7 @@ report: $(READY)  ## open the report of RECIPE, or name it
 	@$(BIN)/python -m flows.report --recipe $(RECIPE)
 
 lock: $(READY)  ## resolve pyproject.toml anew
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11.4 --no-header --no-annotate \
 		--group dev -o requirements.lock pyproject.toml
 
 clean:  ## remove what was computed here; raw data and DVC's cache stay
@@ -47,8 +48,8 @@ clean:  ## remove what was computed here; raw data and DVC's cache stay
 	find data -mindepth 1 -maxdepth 1 -type d ! -name raw -exec rm -rf {} +
 
 $(READY): requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("error: Python %d.%d found, \
-	3.11 to 3.13 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; (3, 11, 4) <= v < (3, 14) or sys.exit("error: Python %d.%d.%d found, \
+	3.11.4 to 3.13 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo "installing the packages of requirements.lock into $(VENV): some minutes, once"
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -r requirements.lock

@@ -1,13 +1,16 @@
 """What a run leaves in the Prefect UI: figures, gates and pictures."""
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "precision", "f1", "brier", "ece")
+MOST_PIXELS = (1400, 2000)
 PICTURES = {"roc": "ROC curve", "confusion": "Confusion matrices", "gallery": "Films with their heatmaps"}
 
 
@@ -43,5 +46,11 @@ def _cell(found: dict[str, Any], name: str) -> str:
     return f"{found[name]:.3f}{interval}"
 
 
-def _inline(picture: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+def _inline(path: Path) -> str:
+    """A picture as a data address, small enough for the server to pass on."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail(MOST_PIXELS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

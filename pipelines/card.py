@@ -71,8 +71,12 @@ def read_card(path: Path) -> Card:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReleaseError(f"There is no {path}. A model needs its card: train it again.") from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{path} is not a model card ({str(error).splitlines()[0]}). Train again.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        fault = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        raise ReleaseError(f"{path} is not a model card ({fault}). Train again.") from None
+    except UnicodeDecodeError:
+        raise ReleaseError(f"{path} is not a model card (it is no text). Train again.") from None
 
 
 def sha256(path: Path) -> str:

@@ -29,6 +29,8 @@ def read(source: Path | bytes, name: str | None = None) -> Image.Image:
         ImageError: it is empty, no picture, truncated, or larger than 100 million pixels.
     """
     label = name or (source.name if isinstance(source, Path) else "The upload")
+    if source == b"":
+        raise ImageError(f"{label} is empty. Expected a JPEG or PNG file.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -49,11 +51,14 @@ def prepare(picture: Image.Image, image: ImageParams) -> np.ndarray:
 
     Args:
         picture: any mode; 16-bit grey is scaled linearly so that 65535 becomes 255, transparency lies on black.
-        image: the size, the channels, and how another aspect is met: padded with black, stretched, or cropped.
+        image: the size, the channels, whether grey levels are equalized, and how another aspect is met: padded with
+            black, stretched, or cropped.
     Returns:
         (height, width, channels) uint8.
     """
     flat = to_eight_bit(picture).convert("L" if image.channels == 1 else "RGB")
+    if image.levels == "equalized":
+        flat = ImageOps.equalize(flat)
     size = (image.width, image.height)
     fitted = {
         "stretch": lambda: flat.resize(size, Image.Resampling.BILINEAR),

@@ -5,12 +5,12 @@ The graph takes `image`, (n, height, width, channels) uint8, and gives
 `distance` (n,), the squared Mahalanobis distance of the features from those of the training images.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from pipelines.card import Card, read_card, sha256
 from pipelines.errors import ReleaseError
@@ -40,6 +40,9 @@ class Graph:
         """
         if not path.is_file():
             raise ReleaseError(f"There is no {path}. Train the model again.")
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # heeded only if set before the library is loaded
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -69,9 +72,10 @@ class Classifier(Graph):
             ReleaseError: a file is missing, or the model file is not the one that the card describes.
         """
         self.card: Card = read_card(folder / "card.json")
-        super().__init__(path := folder / "model.onnx", threads)
-        if (found := sha256(path)) != self.card.sha256:
+        path = folder / "model.onnx"
+        if path.is_file() and (found := sha256(path)) != self.card.sha256:
             raise ReleaseError(
                 f"{path} has SHA-256 {found[:12]}, its card says {self.card.sha256[:12]}. "
                 "The file was changed: take the released pair, or train again."
             )
+        super().__init__(path, threads)

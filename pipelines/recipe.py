@@ -111,11 +111,16 @@ class ChecksParams(Section):
 
 
 class ImageParams(Section):
-    """The picture that the model sees: pixels, channels (1 grey, 3 RGB), and how other shapes are brought to it."""
+    """The picture that the model sees.
+
+    height and width in pixels; channels 1 (grey) or 3 (RGB); levels as stored, or equalized to an even histogram, which
+    takes exposure and film curve away; fit says how another shape is met.
+    """
 
     height: Positive
     width: Positive
     channels: Literal[1, 3]
+    levels: Literal["stored", "equalized"]
     fit: Literal["pad", "stretch", "crop"]
 
 

@@ -87,7 +87,8 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
         here = here[_key(here, key, dotted)]
     if not isinstance(here, (dict, list)):
         raise RecipeError(f"--set {dotted}: the recipe has no section {parents[-1]!r}.")
-    here[_key(here, last, dotted) if isinstance(here, list) else last] = _value(text, dotted)
+    place: Any = _key(here, last, dotted) if isinstance(here, list) else last
+    here[place] = _value(text, dotted)
 
 
 def _key(here: Any, key: str, dotted: str) -> Any:

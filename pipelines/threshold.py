@@ -1,5 +1,7 @@
 """The threshold and the refer band, chosen on validation images alone."""
 
+import math
+
 import numpy as np
 from sklearn.metrics import roc_curve
 
@@ -33,12 +35,13 @@ def refer_band(
     """The open interval around the threshold in which the answer is left to a person.
 
     Below it at most a share `error` of the validation images are positive, above it at most that share are negative.
-    None where the model is that reliable everywhere.
+    None where the model is that reliable everywhere; a side on which it never is reaches just beyond 0 or 1.
     """
     low = _edge(probability[probability < threshold], positive[probability < threshold], error)
     above = probability >= threshold
     high = -_edge(-probability[above], ~positive[above], error)
-    low, high = min(low, threshold), max(high, threshold)
+    low = max(min(low, threshold), math.nextafter(0.0, -1.0))
+    high = min(max(high, threshold), math.nextafter(1.0, 2.0))
     return None if low == high else (low, high)
 
 

@@ -28,7 +28,7 @@ def source():
 
 @pytest.fixture
 def small_image():
-    return ImageParams(height=16, width=16, channels=1, fit="stretch")
+    return ImageParams(levels="stored", height=16, width=16, channels=1, fit="stretch")
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def release_model():
 
     def write(folder, fit="pad", size=(32, 32), channels=1, cell=8, **changes):
         folder.mkdir(parents=True, exist_ok=True)
-        image = ImageParams(height=size[0], width=size[1], channels=channels, fit=fit)
+        image = ImageParams(levels="stored", height=size[0], width=size[1], channels=channels, fit=fit)
         write_onnx(folder / "model.onnx", image, cell)
         digest = sha256(folder / "model.onnx")
         values = {

@@ -1,0 +1,233 @@
+"""The plots of an evaluation: ROC, precision and recall, calibration, confusion. Each is a figure for one PNG.
+
+With two classes a plot has one panel with a curve per split; with more, one panel per split with a curve per class.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+from pipelines.calibration import BINS, reliability
+from pipelines.card import Card
+from pipelines.intervals import wilson
+from pipelines.predictions import probabilities, stated
+
+INK, FAINT, DPI = "#24313d", "#d5dbe1", 130
+# Okabe & Ito 2008: eight colours that people with any colour vision tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A7F00")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)))
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One class against the rest, to be drawn: its name, truth (n,) bool, score (n,) and figures."""
+
+    name: str
+    positive: np.ndarray
+    score: np.ndarray
+    figures: Mapping[str, Any]
+    look: Mapping[str, Any]
+
+    @property
+    def drawable(self) -> bool:
+        """Whether both classes are there."""
+        return 0 < int(self.positive.sum()) < len(self.positive)
+
+
+@mpl.rc_context(STYLE)
+def plots(tables: Tables, metrics: Mapping[str, Any], card: Card) -> dict[str, Figure]:
+    """All plots by name.
+
+    Args:
+        tables: of predictions, by split.
+        metrics: what metrics.json holds.
+    """
+    panels = _panels(tables, metrics, card)
+    return {
+        "roc": roc(panels),
+        "precision_recall": precision_recall(panels),
+        "calibration": calibration(tables, metrics, card),
+        "confusion": confusion(metrics, card),
+    }
+
+
+def roc(panels: Mapping[str, list[Curve]]) -> Figure:
+    """Sensitivity against false alarms; the dot is the threshold of the card."""
+    figure, axes = _squares(panels, "False positive rate (1 - specificity)", "Sensitivity")
+    for axis, curves in zip(axes, panels.values(), strict=True):
+        axis.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+        for curve in curves:
+            label = f"{curve.name}: {_figure(curve.figures, 'auc', 'AUC')}"
+            if curve.drawable:
+                x, y, _ = roc_curve(curve.positive, curve.score, drop_intermediate=True)
+                axis.plot(x, y, label=label, **curve.look)
+                _dot(axis, curve, 1 - curve.figures["specificity"], curve.figures["sensitivity"])
+            else:
+                axis.plot([], [], label=f"{curve.name}: one class alone", **curve.look)
+        _legend(axis, curves)
+    return figure
+
+
+def precision_recall(panels: Mapping[str, list[Curve]]) -> Figure:
+    """Precision against recall, with the average precision; the dot is the threshold of the card."""
+    figure, axes = _squares(panels, "Recall (sensitivity)", "Precision")
+    for axis, curves in zip(axes, panels.values(), strict=True):
+        for curve in curves:
+            if curve.drawable:
+                y, x, _ = precision_recall_curve(curve.positive, curve.score)
+                mean, share = average_precision_score(curve.positive, curve.score), curve.positive.mean()
+                label = f"{curve.name}: average precision {mean:.3f}, {share:.0%} positive"
+                axis.step(x, y, where="post", label=label, **curve.look)
+                _dot(axis, curve, curve.figures["recall"], curve.figures["precision"])
+            else:
+                axis.plot([], [], label=f"{curve.name}: one class alone", **curve.look)
+        _legend(axis, curves)
+    return figure
+
+
+def calibration(tables: Tables, metrics: Mapping[str, Any], card: Card) -> Figure:
+    """What the model promised against what came true, with intervals, and how often it promised what."""
+    figure = Figure(figsize=(5.4, 6.6), layout="constrained")
+    curve, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
+    curve.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+    for index, (split, table) in enumerate(tables.items()):
+        look = _look(index)
+        figures = metrics[split]
+        label = f"{split}: ECE {_number(figures['ece'])}, Brier {_number(figures['brier'])}, n {figures['n']}"
+        _reliability(curve, *stated(table, card.labels), look, label)
+        below.hist(stated(table, card.labels)[0], bins=BINS, range=(0, 1), histtype="step", log=True, **look)
+    binary = card.labels.positive is not None
+    curve.set(ylabel=f"Share that is {card.labels.positive}" if binary else "Share called rightly", ylim=(-0.02, 1.02))
+    below.set(xlabel="Probability of the model" if binary else "Probability of the class called", ylabel="Images")
+    below.set_xlim(-0.02, 1.02)
+    curve.legend(loc="upper left")
+    return figure
+
+
+def confusion(metrics: Mapping[str, Any], card: Card) -> Figure:
+    """Truth in rows, what the images are called in columns; colour and percentage are of the row."""
+    names, size = card.labels.names, max(3.6, 0.62 * len(card.labels.names) + 1.4)
+    figure = Figure(figsize=(size * len(metrics) + 0.4, size), layout="constrained")
+    axes = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axis, (split, figures) in zip(axes, metrics.items(), strict=True):
+        _matrix(axis, np.array(figures["confusion"]), names)
+        axis.set_title(f"{split}, n {figures['n']}")
+        axis.set_xlabel("Called")
+    axes[0].set_ylabel("Truth")
+    return figure
+
+
+def _panels(tables: Tables, metrics: Mapping[str, Any], card: Card) -> dict[str, list[Curve]]:
+    labels = card.labels
+    if labels.positive is not None:
+        column = labels.positive_index
+        return {
+            "": [
+                Curve(
+                    split,
+                    (table["target"] == column).to_numpy(),
+                    probabilities(table, labels)[:, column],
+                    metrics[split],
+                    _look(index),
+                )
+                for index, (split, table) in enumerate(tables.items())
+            ]
+        }
+    return {
+        split: [
+            Curve(
+                label,
+                (table["target"] == index).to_numpy(),
+                probabilities(table, labels)[:, index],
+                metrics[split]["classes"][label],
+                {**_look(index), "linewidth": 1.3},
+            )
+            for index, label in enumerate(labels.names)
+        ]
+        for split, table in tables.items()
+    }
+
+
+def _look(index: int) -> dict[str, Any]:
+    dash = DASHES[(index + index // len(COLOURS)) % len(DASHES)]
+    return {"color": COLOURS[index % len(COLOURS)], "linestyle": dash, "linewidth": 1.9}
+
+
+def _squares(panels: Mapping[str, list[Curve]], x: str, y: str) -> tuple[Figure, list[Axes]]:
+    lines = max(len(curves) for curves in panels.values())
+    figure = Figure(figsize=(5.4 * len(panels), 5.1 + 0.19 * lines), layout="constrained")
+    axes = list(figure.subplots(1, len(panels), squeeze=False)[0])
+    for axis, title in zip(axes, panels, strict=True):
+        axis.set(xlabel=x, ylabel=y, title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    return figure, axes
+
+
+def _dot(axis: Axes, curve: Curve, x: float | None, y: float | None) -> None:
+    if curve.figures.get("threshold") is not None and x is not None and y is not None:
+        axis.plot(x, y, "o", color=curve.look["color"], markersize=8, markeredgecolor="white", zorder=5)
+
+
+def _legend(axis: Axes, curves: list[Curve]) -> None:
+    threshold = curves[0].figures.get("threshold") if curves else None
+    if threshold is not None:
+        axis.plot([], [], "o", color=INK, markersize=7, label=f"at the threshold {threshold:.3f}")
+    axis.legend(loc="upper left", bbox_to_anchor=(0, -0.13), borderaxespad=0)
+
+
+def _reliability(axis: Axes, probability: np.ndarray, outcome: np.ndarray, look: Mapping[str, Any], label: str) -> None:
+    bins = reliability(probability, outcome)
+    spans = [wilson(*pair) or (0.0, 1.0) for pair in zip(bins["count"], bins["n"], strict=True)]
+    axis.plot(bins["probability"], bins["observed"], marker="o", markersize=5, label=label, **look)
+    lows, highs = zip(*spans, strict=True) if spans else ((), ())
+    axis.vlines(bins["probability"], lows, highs, color=look["color"], linewidth=1, alpha=0.6)
+
+
+def _matrix(axis: Axes, counts: np.ndarray, names: tuple[str, ...]) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    few = len(names) <= 4
+    for (row, column), count in np.ndenumerate(counts):
+        text = f"{count}\n{shares[row, column]:.1%}" if few else str(count)
+        colour = "white" if shares[row, column] > 0.5 else INK
+        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=11 if few else 8)
+    axis.set_xticks(range(len(names)), names, rotation=0 if few else 60)
+    axis.set_yticks(range(len(names)), names, rotation=90 if few else 0, va="center")
+    axis.grid(visible=False)
+    axis.tick_params(length=0)
+
+
+def _figure(figures: Mapping[str, Any], name: str, title: str) -> str:
+    if figures.get(name) is None:
+        return f"{title} -"
+    return f"{title} {figures[name]:.3f} ({figures[f'{name}_low']:.3f} to {figures[f'{name}_high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

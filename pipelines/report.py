@@ -1,0 +1,131 @@
+"""The report: one HTML file with the verdict, the figures and the pictures, that needs nothing else to be read."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from pipelines.card import Card
+from pipelines.gallery import Tile
+
+TEMPLATE = "report.html.j2"
+FIGURES = {
+    "auc": "Area under the ROC curve",
+    "sensitivity": "Sensitivity (recall)",
+    "specificity": "Specificity",
+    "precision": "Precision",
+    "accuracy": "Accuracy",
+    "f1": "F1",
+    "brier": "Brier score (lower is better)",
+    "ece": "Calibration error (lower is better)",
+}
+PLOTS = {
+    "roc": ("ROC curve", "Ranking: how many of the positive films are found at each share of false alarms."),
+    "precision_recall": (
+        "Precision and recall",
+        "Depends on the share of positive films: compare within a split only.",
+    ),
+    "calibration": ("Calibration", "Points on the diagonal: the probabilities can be taken at their word. Bars: 95 %."),
+    "confusion": ("Confusion", "All images at the threshold, referred and refused ones included."),
+}
+
+Groups = Mapping[str, Mapping[str, Sequence[Tile]]]
+
+
+def render(
+    card: Card,
+    metrics: Mapping[str, Any],
+    gates: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    tiles: Groups,
+    command: str,
+) -> str:
+    """The report as HTML.
+
+    Args:
+        metrics: what metrics.json holds.
+        gates: what gates.json holds.
+        pictures: PNG files by the name of the plot.
+        tiles: of the gallery, by split and by title of their group.
+        command: the command line that computes everything again.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"share": share, "interval": interval, "jpeg": jpeg}
+    return environment.get_template(TEMPLATE).render(
+        card=card,
+        metrics=metrics,
+        gates=gates,
+        figures=FIGURES,
+        plots=[(name, *PLOTS[name], png(data)) for name, data in pictures.items()],
+        tiles=tiles,
+        facts=list(flat(card.facts)),
+        command=command,
+    )
+
+
+def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
+    """The figures of every split and the gates, for a terminal."""
+    width = max(30, *(len(split) for split in metrics))
+    lines = [f"{'':<14}" + "".join(f"{split:<{width}}" for split in metrics).rstrip()]
+    for name in ("n", *FIGURES):
+        cells = "".join(f"{_cell(figures, name):<{width}}" for figures in metrics.values())
+        lines.append(f"{name:<14}{cells}".rstrip())
+    lines.append(f"gates: {gates['reason']}")
+    lines += [f"  {'pass' if gate['passed'] else 'FAIL'}  {gate['reason']}" for gate in gates["gates"]]
+    return "\n".join(lines)
+
+
+def share(value: float | None) -> str:
+    """A figure with three digits, or a dash."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def interval(figures: Mapping[str, Any], name: str) -> str:
+    """The interval of a figure, or nothing."""
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
+def flat(facts: Mapping[str, Any], lead: str = "") -> Iterator[tuple[str, str]]:
+    """Facts that may be nested as pairs of a name in words and a value."""
+    for key, value in facts.items():
+        name = f"{lead} › {key}" if lead else str(key)
+        if isinstance(value, Mapping):
+            yield from flat(value, name)
+        else:
+            yield name.replace("_", " "), _shown(value)
+
+
+def png(data: bytes) -> str:
+    """A PNG file as an address that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def jpeg(tile: Tile) -> str:
+    """A tile as an address that holds the picture itself."""
+    file = io.BytesIO()
+    Image.fromarray(tile.picture).save(file, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _cell(figures: Mapping[str, Any], name: str) -> str:
+    if name == "n":
+        return str(figures["n"])
+    span = interval(figures, name)
+    return share(figures[name]) + (f" ({span})" if span else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,105 @@
+"""`python -m serving.serve --recipe demo`: serve the newest release of a recipe.
+
+The bento is unpacked once, into a folder named after its contents, and served by a fresh interpreter that knows nothing
+but the bento: the code that was released, not the code that lies here.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import FilmgateError, ReleaseError
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = Path(__file__).with_name("host.py")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve a release; a FilmgateError is printed as one sentence, and the exit status is 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        bento = released_bento(options.release or ROOT / "data" / options.recipe / "release", options.recipe)
+        folder = unpacked(bento, options.store / "unpacked")
+    except FilmgateError as error:
+        sys.exit(f"error: {error}")
+    serve(folder, options.host, options.port, options.store)
+
+
+def released_bento(release: Path, recipe: str) -> Path:
+    """The bento that a release folder holds, proven to be the released one.
+
+    Raises:
+        ReleaseError: nothing was released, or the bento is missing or was changed.
+    """
+    run = f"Run `python -m flows.retrain --recipe {recipe}` first."
+    note = release / "release.json"
+    if not note.is_file():
+        raise ReleaseError(f"There is no {note}: nothing was released for recipe {recipe!r}. {run}")
+    bento, expected = _named_in(note, run)
+    if not bento.is_file():
+        raise ReleaseError(f"There is no {bento}, which {note.name} names. {run}")
+    if (found := _sha256(bento)) != expected:
+        raise ReleaseError(f"{bento} has SHA-256 {found[:12]}, {note.name} says {expected[:12]}. {run}")
+    return bento
+
+
+def unpacked(bento: Path, store: Path) -> Path:
+    """The folder that a bento was unpacked into; unpacks it where that was not done before."""
+    folder = store / f"{bento.stem}-{_sha256(bento)[:8]}"
+    if not folder.is_dir():
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=store, prefix=".unpacking-") as partial:
+            with tarfile.open(bento, "r:xz") as file:
+                file.extractall(Path(partial, "bento"), filter="data")
+            Path(partial, "bento").rename(folder)
+    return folder
+
+
+def serve(folder: Path, host: str, port: int, store: Path) -> None:
+    """Become the server of an unpacked bento: this process is replaced, its id stays."""
+    metrics = store / "metrics" / str(port)
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+        "BENTOML_DO_NOT_TRACK": "true",
+        "BENTOML_HOME": str(store.resolve()),
+        "ORT_DISABLE_TELEMETRY": "1",
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics.resolve()),
+    }
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-P", str(HOST), str(folder), host, str(port)], environment)
+
+
+def _named_in(note: Path, run: str) -> tuple[Path, str]:
+    try:
+        values: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return note.parent / values["bento"], values["bento_sha256"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ReleaseError(f"{note} is not a release's description ({error!r}). {run}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Serve the newest release of a recipe over HTTP.")
+    parser.add_argument("--recipe", default="demo", help="name of the recipe")
+    parser.add_argument("--release", type=Path, help="the release folder; by default data/<recipe>/release")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=3000, help="port to listen on")
+    parser.add_argument("--store", type=Path, default=ROOT / ".filmgate/bentoml", help="where bentos are unpacked")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+import ast
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pipelines.bento import PACKAGES, PLUMBING, ROOT, SERVED, build_bento, pins
+from pipelines.errors import ReleaseError
+
+LOCK = "numpy==2.1.0\nnumpy-extra==9\nruamel-yaml==0.19 ; python_version > '3'\n"
+
+
+def imports(path):
+    """Files of this project that a file imports."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            files = (f"{name.replace('.', '/')}.py" for name in names)
+            yield from (file for file in files if (ROOT / file).is_file())
+
+
+def test_the_bento_holds_what_the_service_imports_and_nothing_else():
+    found, todo = {"serving/service.py"}, ["serving/service.py"]
+    while todo:
+        new = set(imports(todo.pop())) - found
+        found |= new
+        todo += new
+    packages = {"pipelines/__init__.py", "serving/__init__.py"}
+    assert found | packages == {*SERVED, *PLUMBING}
+
+
+def test_the_bento_is_whole(release_model, tmp_path):
+    card = release_model(tmp_path / "model")
+    bento = build_bento(tmp_path / "model", card, tmp_path)
+    with tarfile.open(bento) as file:
+        names = {name.removeprefix("./") for name in file.getnames()}
+        needs = file.extractfile("./env/python/requirements.txt").read().decode().split()
+    model = f"models/filmgate-demo/{card.version}"
+    assert {f"{model}/model.onnx", f"{model}/card.json", "src/serving/service.py"} <= names
+    assert "src/serving/app.py" not in names
+    assert {need.split("==")[0] for need in needs} == {*PACKAGES, "bentoml"}
+
+
+def test_the_lock_pins_what_the_server_needs():
+    assert len(pins((ROOT / "requirements.lock").read_text(), PACKAGES)) == len(PACKAGES)
+    assert pins(LOCK, ["numpy", "ruamel-yaml"]) == ["numpy==2.1.0", "ruamel-yaml==0.19 ; python_version > '3'"]
+
+
+def test_a_package_without_a_pin_is_named():
+    with pytest.raises(ReleaseError, match="pins no pillow"):
+        pins(LOCK, ["numpy", "pillow"])
+
+
+def test_what_bentoml_cannot_build_is_one_sentence(release_model, tmp_path):
+    card = release_model(tmp_path / "model")
+    (tmp_path / "model/model.onnx").unlink()
+    with pytest.raises(ReleaseError, match="BentoML could not build the bento .*model.onnx.*Nothing was released"):
+        build_bento(tmp_path / "model", card, tmp_path)
+
+
+def test_the_users_own_store_is_not_touched(release_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "store"))
+    Path(tmp_path, "home").mkdir()
+    build_bento(tmp_path / "model", release_model(tmp_path / "model"), tmp_path)
+    assert not (tmp_path / "store").exists()
+    assert list((tmp_path / "home").iterdir()) == []

@@ -1,0 +1,120 @@
+"""A release of a tiny model, and the service that `make serve` would start from it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import psutil
+import pytest
+
+from pipelines import package
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service: its address, processor seconds until it was ready, and where it keeps what."""
+
+    url: str
+    seconds: float
+    store: Path
+    scratch: Path
+
+    @property
+    def bento(self):
+        """The folder of the unpacked bento."""
+        return next((self.store / "unpacked").glob("filmgate-*"))
+
+
+def write_evaluation(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    gate = {"metric": "sensitivity", "split": "test", "bound": "low", "minimum": 0.85, "value": 0.9}
+    gates = {"passed": True, "gates": [{**gate, "passed": True, "reason": "It does."}]}
+    figures = {"n": 200, "n_positive": 90, "sensitivity": 0.95, "sensitivity_low": 0.9, "sensitivity_high": 0.98}
+    (folder / "gates.json").write_text(json.dumps(gates))
+    (folder / "metrics.json").write_text(json.dumps({"test": {**figures, "auc": 0.97, "threshold": 0.5}}))
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def serve_command(release, store, port):
+    where = ["--release", str(release), "--store", str(store), "--port", str(port)]
+    return [sys.executable, "-m", "serving.serve", "--recipe", "demo", *where]
+
+
+@contextmanager
+def ended_afterwards(command, **environment):
+    """A process of this test, ended by its own id."""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def seconds_until(url, process, limit=60.0):
+    """Processor seconds that a process took until its address answers 200; other work on the machine adds none."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < limit and process.poll() is None:
+        try:
+            if httpx.get(url, timeout=2, trust_env=False).is_success:
+                used = psutil.Process(process.pid).cpu_times()
+                return used.user + used.system
+        except httpx.HTTPError:
+            time.sleep(0.03)
+    raise AssertionError(f"{url} did not answer; the process ended with {process.poll()}")
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """What tests need to start servers: `free_port`, `serve_command`, `running` and `seconds_until`."""
+    return SimpleNamespace(
+        root=ROOT,
+        free_port=free_port,
+        serve_command=serve_command,
+        running=ended_afterwards,
+        seconds_until=seconds_until,
+    )
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory, release_model):
+    folder = tmp_path_factory.mktemp("model")
+    release_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory, model_folder):
+    """The folder that the package stage writes, by the stage itself."""
+    folder = tmp_path_factory.mktemp("chain")
+    write_evaluation(folder / "evaluation")
+    package.run(model_folder, folder / "evaluation", folder / "release")
+    return folder / "release"
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory, release):
+    """The release, served over HTTP as `make serve` does it."""
+    port, store, scratch = free_port(), tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("scratch")
+    with ended_afterwards(serve_command(release, store, port), TMPDIR=str(scratch)) as process:
+        url = f"http://127.0.0.1:{port}"
+        yield Served(url, seconds_until(f"{url}/readyz", process), store, scratch)
