@@ -90,11 +90,14 @@ def _quiet(*loggers: logging.Logger) -> None:
 
 @contextmanager
 def _fault_file() -> Iterator[Path]:
-    """Let stages find this interpreter, watch this process, and leave their sentence in a file."""
+    """Let stages find this interpreter, watch this process, and leave their sentence in a file.
+
+    The hash seed is fixed because the ONNX converter names its nodes in the order of sets, and a version is a hash.
+    """
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as folder:
         fault = Path(folder, "fault")
-        added = {FAULT_FILE: str(fault), PARENT: str(os.getpid()), "PATH": binaries}
+        added = {FAULT_FILE: str(fault), PARENT: str(os.getpid()), "PATH": binaries, "PYTHONHASHSEED": "0"}
         before = {name: os.environ.get(name) for name in added}
         os.environ.update(added)
         try:
