@@ -40,7 +40,7 @@ def test_a_recipe_cannot_be_changed_after_loading():
         ("epochs: ", "epochs: -", r"train\.epochs must be greater than 0\. Received: -"),
         ("flip: false", "flip: 'no'", r"augment\.flip must be .*boolean\. Received: 'no' \(str\)"),
         ("positive: PNEUMONIA", "positive: TB", "labels has 'TB' as positive"),
-        ("test: 0.3", "test: 0.4", "split has shares that add up to 1.1"),
+        ("test: 0.25", "test: 0.35", "split has shares that add up to 1.1"),
         ("metric: auc", "metric: acc", r"gates\.2\.metric must be .*'auc'"),
         ("name: small-cnn", "name: vgg99", r"model\.name must be 'small-cnn'"),
         ("title: ", "title: [", "is not valid YAML"),
