@@ -13,8 +13,9 @@ from dvc.exceptions import DvcException, ReproductionError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
-from dvc.stage.exceptions import MissingDataSource, StageNotFound
+from dvc.stage.exceptions import StageNotFound
 
+from flows.noise import without_noise
 from pipelines.errors import ChainError
 from pipelines.stage import FAULT_FILE, PARENT
 
@@ -64,7 +65,7 @@ class Chain:
             BusyError: another run holds the data.
             ChainError: the stage failed; the message is the stage's own. Its last good results are put back.
         """
-        with chdir(self.root), _fault_file() as fault:
+        with chdir(self.root), without_noise(), _fault_file() as fault:
             try:
                 return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
@@ -111,6 +112,7 @@ def _reason(stage: str, error: DvcException, fault: Path) -> str:
     if fault.is_file():
         return fault.read_text(encoding="utf-8")
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error
-    if isinstance(cause, MissingDataSource):
-        return f"{cause}. Put the data there (see data/README.md), or run `dvc pull`."
+    if isinstance(cause, FileNotFoundError) and cause.filename:
+        absent = os.path.relpath(cause.filename)
+        return f"There is no {absent}, which {stage} needs. Put it there (see data/README.md), or run `dvc pull`."
     return f"Stage {stage} stopped: {cause}. Its output above says more."

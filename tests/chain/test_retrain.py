@@ -122,7 +122,7 @@ def test_an_override_leaves_recipe_results_and_release_alone(released):
         (["--set", "train.epohcs=2"], "Did you mean epochs"),
         (["--set", "train.epochs=many"], "Received: 'many'"),
         (["--recipe", "dmeo"], "Known recipes: chest-xray, demo"),
-        (["--recipe", "chest-xray"], "data/raw/chest-xray"),
+        (["--recipe", "chest-xray"], "There is no data/raw/chest-xray, which ingest@chest-xray needs"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_status_1(released, arguments, sentence):

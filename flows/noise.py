@@ -1,0 +1,39 @@
+"""TensorFlow's start-up notices, which no setting of its own silences, kept off the screen while stages run."""
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NOISE = re.compile(
+    rb"I0000 |WARNING: All log messages before absl::InitializeLog|To enable the following instructions: "
+)
+ERROR_STREAM = 2
+LAST_WORDS = 2.0
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Pass on what this process and its children write to the error stream, line by line, save the notices."""
+    sys.stderr.flush()
+    screen = os.dup(ERROR_STREAM)
+    source, sink = os.pipe()
+    os.dup2(sink, ERROR_STREAM)
+    os.close(sink)
+    relay = threading.Thread(target=_relay, args=(source, screen), daemon=True)
+    relay.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen, ERROR_STREAM)
+        relay.join(LAST_WORDS)
+
+
+def _relay(source: int, screen: int) -> None:
+    with os.fdopen(source, "rb") as lines, os.fdopen(screen, "wb", buffering=0) as target:
+        for line in lines:
+            if not NOISE.match(line):
+                target.write(line)
