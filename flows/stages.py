@@ -91,14 +91,11 @@ def _quiet(*loggers: logging.Logger) -> None:
 
 @contextmanager
 def _fault_file() -> Iterator[Path]:
-    """Let stages find this interpreter, watch this process, and leave their sentence in a file.
-
-    The hash seed is fixed because the ONNX converter names its nodes in the order of sets, and a version is a hash.
-    """
+    """Let stages find this interpreter, watch this process, and leave their sentence in a file."""
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as folder:
         fault = Path(folder, "fault")
-        added = {FAULT_FILE: str(fault), PARENT: str(os.getpid()), "PATH": binaries, "PYTHONHASHSEED": "0"}
+        added = {FAULT_FILE: str(fault), PARENT: str(os.getpid()), "PATH": binaries}
         before = {name: os.environ.get(name) for name in added}
         os.environ.update(added)
         try:

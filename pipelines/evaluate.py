@@ -1,6 +1,5 @@
 """Stage 5: measure the released file itself on images it never saw, hold the figures against the gates, and report."""
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pipelines.card import Card
 from pipelines.errors import DataError, ModelError
@@ -16,7 +14,7 @@ from pipelines.gallery import Tile, gallery, sheet
 from pipelines.gates import check
 from pipelines.inference import Classifier
 from pipelines.metrics import measure
-from pipelines.plots import DPI, plots
+from pipelines.plots import as_png, plots
 from pipelines.predictions import tabulate
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams
@@ -48,7 +46,7 @@ def run(prepared: Path, model: Path, evaluation: Path, labels: LabelParams, gate
         pd.concat(tables.values(), ignore_index=True).to_parquet(folder / "probabilities.parquet", index=False)
         write_json(metrics, folder / "metrics.json")
         write_json(verdict, folder / "gates.json")
-        pictures = {name: _png(figure) for name, figure in plots(tables, metrics, classifier.card).items()}
+        pictures = {name: as_png(figure) for name, figure in plots(tables, metrics, classifier.card).items()}
         for name, data in pictures.items():
             (folder / f"{name}.png").write_bytes(data)
         sheet(tiles).save(folder / "gallery.png")
@@ -99,15 +97,9 @@ def _form(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
-    return file.getvalue()
-
-
 def _command(card: Card, **paths: Path) -> str:
-    options = " ".join(f"--{name} {path.as_posix()}" for name, path in paths.items())
-    return f"python -m pipelines.evaluate --recipe recipes/{card.recipe}.yaml {options}"
+    options = [f"--{name} {path.as_posix()}" for name, path in paths.items()]
+    return " \\\n  ".join([f"python -m pipelines.evaluate --recipe recipes/{card.recipe}.yaml", *options])
 
 
 if __name__ == "__main__":

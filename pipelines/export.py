@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 
 from pipelines.errors import ModelError
 from pipelines.inference import OUTPUTS, Graph
@@ -13,11 +14,14 @@ LARGEST_DIFFERENCE = 1e-4
 
 
 def export(model: keras.Model, path: Path) -> None:
-    """Write an inference model as ONNX."""
+    """Write an inference model as ONNX; the same model gives the same bytes."""
     model(np.zeros((1, *model.input.shape[1:]), dtype=np.uint8))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converter looks for aliases that NumPy 2 announces as gone
         model.export(path, format="onnx", verbose=False)
+    written = onnx.load(path)
+    _name_in_order(written.graph)
+    onnx.save(written, path)
 
 
 def parity(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, float]:
@@ -40,6 +44,24 @@ def parity(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, floa
             f"{LARGEST_DIFFERENCE:g}. Nothing was written: report this architecture."
         )
     return differences
+
+
+def _name_in_order(graph: onnx.GraphProto) -> None:
+    """Name nodes and tensors by their place; the converter's own names and order of weights change from run to run."""
+    names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.setdefault(tensor, f"tensor_{len(names)}") for tensor in tensors]
+    weights = [weight for weight in graph.initializer if weight.name in names]
+    for weight in weights:
+        weight.name = names[weight.name]
+    weights.sort(key=lambda weight: int(weight.name.removeprefix("tensor_")))
+    graph.doc_string = ""
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(weights)
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
 
 
 def _difference(name: str, meant: np.ndarray, written: np.ndarray) -> float:

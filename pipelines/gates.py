@@ -62,6 +62,6 @@ def _lack(gate: GateParams, figures: Mapping[str, Any] | None) -> str:
 def _verdict(gates: int, failed: int) -> str:
     if not gates:
         return "There is no gate, so nothing is proven. Add gates to the recipe."
-    if failed:
-        return f"{failed} of {gates} gates failed."
-    return f"All {gates} gates passed." if gates > 1 else "The one gate passed."
+    if gates == 1:
+        return "The one gate failed." if failed else "The one gate passed."
+    return f"{failed} of {gates} gates failed." if failed else f"All {gates} gates passed."

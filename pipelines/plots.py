@@ -3,6 +3,7 @@
 With two classes a plot has one panel with a curve per split; with more, one panel per split with a curve per class.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from pipelines.card import Card
 from pipelines.intervals import wilson
 from pipelines.predictions import probabilities, stated
 
-INK, FAINT, DPI = "#24313d", "#d5dbe1", 130
+INK, SOFT, FAINT, DPI = "#24313d", "#8a96a1", "#d5dbe1", 130
 # Okabe & Ito 2008: eight colours that people with any colour vision tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A7F00")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)))
@@ -78,11 +79,18 @@ def plots(tables: Tables, metrics: Mapping[str, Any], card: Card) -> dict[str, F
     }
 
 
+def as_png(figure: Figure) -> bytes:
+    """A figure as a PNG file, as large as what is drawn on it: no legend is cut off, however many lines it has."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
+    return file.getvalue()
+
+
 def roc(panels: Mapping[str, list[Curve]]) -> Figure:
     """Sensitivity against false alarms; the dot is the threshold of the card."""
     figure, axes = _squares(panels, "False positive rate (1 - specificity)", "Sensitivity")
     for axis, curves in zip(axes, panels.values(), strict=True):
-        axis.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+        axis.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
         for curve in curves:
             label = f"{curve.name}: {_figure(curve.figures, 'auc', 'AUC')}"
             if curve.drawable:
@@ -114,26 +122,27 @@ def precision_recall(panels: Mapping[str, list[Curve]]) -> Figure:
 
 def calibration(tables: Tables, metrics: Mapping[str, Any], card: Card) -> Figure:
     """What the model promised against what came true, with intervals, and how often it promised what."""
-    figure = Figure(figsize=(5.4, 6.6), layout="constrained")
+    figure = Figure(figsize=(5.4, 6.8), layout="constrained")
     curve, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
-    curve.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+    curve.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
     for index, (split, table) in enumerate(tables.items()):
-        look = _look(index)
-        figures = metrics[split]
+        look, figures = _look(index), metrics[split]
         label = f"{split}: ECE {_number(figures['ece'])}, Brier {_number(figures['brier'])}, n {figures['n']}"
-        _reliability(curve, *stated(table, card.labels), look, label)
-        below.hist(stated(table, card.labels)[0], bins=BINS, range=(0, 1), histtype="step", log=True, **look)
+        probability, outcome = stated(table, card.labels)
+        _reliability(curve, probability, outcome, look, label)
+        shares = np.full(len(probability), 1 / max(len(probability), 1))
+        below.hist(probability, bins=BINS, range=(0, 1), weights=shares, histtype="step", **look)
     binary = card.labels.positive is not None
     curve.set(ylabel=f"Share that is {card.labels.positive}" if binary else "Share called rightly", ylim=(-0.02, 1.02))
-    below.set(xlabel="Probability of the model" if binary else "Probability of the class called", ylabel="Images")
-    below.set_xlim(-0.02, 1.02)
-    curve.legend(loc="upper left")
+    below.set(xlabel="Probability of the model" if binary else "Probability of the class called", xlim=(-0.02, 1.02))
+    below.set_ylabel("Share of images")
+    below.legend(*curve.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0, -0.45), borderaxespad=0)
     return figure
 
 
 def confusion(metrics: Mapping[str, Any], card: Card) -> Figure:
     """Truth in rows, what the images are called in columns; colour and percentage are of the row."""
-    names, size = card.labels.names, max(3.6, 0.62 * len(card.labels.names) + 1.4)
+    names, size = card.labels.names, max(2.9, 0.5 * len(card.labels.names) + 1.2)
     figure = Figure(figsize=(size * len(metrics) + 0.4, size), layout="constrained")
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axis, (split, figures) in zip(axes, metrics.items(), strict=True):
@@ -176,16 +185,16 @@ def _panels(tables: Tables, metrics: Mapping[str, Any], card: Card) -> dict[str,
 
 
 def _look(index: int) -> dict[str, Any]:
-    dash = DASHES[(index + index // len(COLOURS)) % len(DASHES)]
+    dash = DASHES[(index + 2 * (index // len(COLOURS))) % len(DASHES)]
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": dash, "linewidth": 1.9}
 
 
 def _squares(panels: Mapping[str, list[Curve]], x: str, y: str) -> tuple[Figure, list[Axes]]:
     lines = max(len(curves) for curves in panels.values())
-    figure = Figure(figsize=(5.4 * len(panels), 5.1 + 0.19 * lines), layout="constrained")
+    figure = Figure(figsize=(5.4 * len(panels), 5.5 + 0.22 * lines), layout="constrained")
     axes = list(figure.subplots(1, len(panels), squeeze=False)[0])
     for axis, title in zip(axes, panels, strict=True):
-        axis.set(xlabel=x, ylabel=y, title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axis.set(xlabel=x, ylabel=y, title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="N")
     return figure, axes
 
 

@@ -10,6 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipelines.card import Card, Familiarity, sha256
+from pipelines.inference import Answers
+from pipelines.metrics import measure
+from pipelines.predictions import tabulate
 from pipelines.recipe import ImageParams, LabelParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
@@ -69,7 +72,46 @@ def write_model(folder, labels=BINARY, side=16, **changes):
     """Write `model.onnx` and a card that fits it into a folder; `changes` are fields of the card."""
     folder.mkdir(parents=True)
     brightness_model(folder / "model.onnx", len(labels.names))
-    digest, binary = sha256(folder / "model.onnx"), labels.positive is not None
+    card = card_of(labels, sha256(folder / "model.onnx"), side, **changes)
+    card.write(folder / "card.json")
+    return card
+
+
+def write_split(prepared, split, films, targets, labels=BINARY):
+    """Write films (n, h, w, 1) uint8 with their targets as a prepared split."""
+    prepared.mkdir(parents=True, exist_ok=True)
+    np.save(prepared / f"{split}.npy", films)
+    rows_of(split, targets, labels).to_parquet(prepared / f"{split}.parquet", index=False)
+
+
+def rows_of(split, targets, labels=BINARY):
+    """The rows of a prepared split, two films a patient; the second hospital knows views and ages."""
+    n = len(targets)
+    rows = {
+        "image_id": [f"{split}/film-{number:04d}.png" for number in range(n)],
+        "path": [f"{split}/film-{number:04d}.png" for number in range(n)],
+        "label": [labels.names[target] for target in targets],
+        "target": targets,
+        "split": split,
+        "patient_id": [f"p{number // 2}" for number in range(n)],
+        "site": {"test": "riverside", "external": "hilltop"}[split],
+        "view": [("PA", "AP")[number % 2] for number in range(n)] if split == "external" else None,
+        "sex": None,
+        "age": [40.0 + number % 30 for number in range(n)] if split == "external" else None,
+    }
+    return pd.DataFrame(rows)
+
+
+def draw(rng, targets, side=16, gap=20.0):
+    """Grey films (n, side, side, 1) that are brighter, by `gap` grey levels a class, the higher their target."""
+    centre = MIDDLE + gap * (np.asarray(targets) - np.mean([0, max(targets)])) + rng.normal(0, 12, len(targets))
+    grain = rng.normal(0, 10, (len(targets), side, side, 1))
+    return np.clip(centre[:, None, None, None] + grain, 0, 255).astype(np.uint8)
+
+
+def card_of(labels, digest="0" * 64, side=16, **changes):
+    """A card for `side` x `side` grey films; `changes` are fields of it."""
+    binary = labels.positive is not None
     fields = {
         "recipe": "tiny",
         "title": "Bright films",
@@ -83,36 +125,27 @@ def write_model(folder, labels=BINARY, side=16, **changes):
         "heat_scale": 1.0,
         "facts": {"training": {"epochs": 3, "validation_auc": 0.91}, "parity": {"probability": 1.2e-7}},
     }
-    card = Card(**(fields | changes))
-    card.write(folder / "card.json")
-    return card
+    return Card(**(fields | changes))
 
 
-def write_split(prepared, split, films, targets, labels=BINARY):
-    """Write films (n, h, w, 1) uint8 with their targets as a prepared split, two films a patient."""
-    prepared.mkdir(parents=True, exist_ok=True)
-    n = len(films)
-    np.save(prepared / f"{split}.npy", films)
-    rows = {
-        "image_id": [f"{split}/film-{number:04d}.png" for number in range(n)],
-        "path": [f"{split}/film-{number:04d}.png" for number in range(n)],
-        "label": [labels.names[target] for target in targets],
-        "target": targets,
-        "split": split,
-        "patient_id": [f"p{number // 2}" for number in range(n)],
-        "site": {"test": "riverside", "external": "hilltop"}[split],
-        "view": [("PA", "AP")[number % 2] for number in range(n)] if split == "external" else None,
-        "sex": None,
-        "age": [40.0 + number % 30 for number in range(n)] if split == "external" else None,
-    }
-    pd.DataFrame(rows).to_parquet(prepared / f"{split}.parquet", index=False)
+@pytest.fixture
+def measured(rng):
+    """A function that imagines answers for the targets of each split: `(labels, **targets) -> card, tables, metrics`.
 
+    The answers are right more often than not.
+    """
 
-def draw(rng, targets, side=16, gap=20.0):
-    """Grey films (n, side, side, 1) that are brighter, by `gap` grey levels a class, the higher their target."""
-    centre = MIDDLE + gap * (np.asarray(targets) - np.mean([0, max(targets)])) + rng.normal(0, 12, len(targets))
-    grain = rng.normal(0, 10, (len(targets), side, side, 1))
-    return np.clip(centre[:, None, None, None] + grain, 0, 255).astype(np.uint8)
+    def imagine(labels, **splits):
+        card, tables = card_of(labels), {}
+        for split, targets in splits.items():
+            logits = rng.normal(0, 1, (len(targets), len(labels.names)))
+            logits[np.arange(len(targets)), targets] += 2
+            chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+            answers = Answers(chances, rng.random((len(targets), 4, 4)), rng.random(len(targets)))
+            tables[split] = tabulate(rows_of(split, targets, labels), answers, card)
+        return card, tables, {split: measure(table, labels, card.threshold) for split, table in tables.items()}
+
+    return imagine
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import onnx
 import pytest
 from keras import layers
 
@@ -122,3 +123,13 @@ def test_an_activation_whose_derivative_is_not_known_is_named(pictures):
     model = keras.Model(start, layers.Activation("sigmoid")(layers.Dense(1, name="logit")(flow)))
     with pytest.raises(ModelError, match="activation 'softsign'"):
         inference_model(model, STATISTICS, 1)
+
+
+def test_the_same_model_gives_the_same_bytes_and_plain_names(tmp_path):
+    whole = inference_model(network("pooling and dense"), STATISTICS, 1)
+    for name in ("one.onnx", "two.onnx"):
+        export(whole, tmp_path / name)
+    assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "two.onnx").read_bytes()
+    graph = onnx.load(tmp_path / "one.onnx").graph
+    assert {value.name for value in graph.output} == {"probability", "heatmap", "distance"}
+    assert [dim.dim_param or dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim] == ["n", 12, 10, 1]

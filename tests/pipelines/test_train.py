@@ -78,7 +78,7 @@ def test_training_again_gives_the_same_model_bit_for_bit(prepared, tmp_path, lab
     for name in ("one", "two"):
         train(prepared, tmp_path / name, labels, small_image)
     one, two = (read_card(tmp_path / name / "card.json") for name in ("one", "two"))
-    assert (one.threshold, one.refer, one.familiarity) == (two.threshold, two.refer, two.familiarity)
+    assert one == two
     images = np.load(prepared / "val.npy")
     assert np.array_equal(
         Classifier(tmp_path / "one").answer(images).probability, Classifier(tmp_path / "two").answer(images).probability
