@@ -53,12 +53,12 @@ class Project:
     def value(self, section, key):
         return read_yaml(self.recipe)[section][key]
 
-    def start(self, *arguments):
+    def start(self, *arguments, recipe="demo"):
         """Start the flow in a process of its own, its output in a file."""
         output = self.root / "output"
         with output.open("w") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", "flows.retrain", "--recipe", "demo", *arguments],
+                [sys.executable, "-m", "flows.retrain", "--recipe", recipe, *arguments],
                 cwd=self.root,
                 env={**os.environ, "PREFECT_API_URL": self.server, "PYTHONUNBUFFERED": "1"},
                 stdout=file,
@@ -68,9 +68,9 @@ class Project:
     def output(self):
         return (self.root / "output").read_text()
 
-    def retrain(self, *arguments):
+    def retrain(self, *arguments, recipe="demo"):
         """Run the flow to its end: exit status and output."""
-        return self.start(*arguments).wait(timeout=400), self.output()
+        return self.start(*arguments, recipe=recipe).wait(timeout=400), self.output()
 
     def said(self):
         """What the last run said of each stage."""

@@ -11,8 +11,9 @@ STAGES = ["draw", *(f"{s}@demo" for s in ("ingest", "validate", "preprocess", "t
 
 
 def outcome(project):
-    """What a run measured, and on what it decided."""
-    return [json.loads((project.data / "evaluation" / name).read_text()) for name in ("metrics.json", "gates.json")]
+    """What a run trained, what it measured, and on what it decided."""
+    files = ("model/card.json", "evaluation/metrics.json", "evaluation/gates.json")
+    return [json.loads((project.data / file).read_text()) for file in files]
 
 
 def kill_in(project, stage, seconds):

@@ -51,6 +51,13 @@ def test_passed_is_said_only_where_all_gates_passed(measured, labels):
     assert "Not passed." not in html
 
 
+def test_a_split_that_no_gate_looks_at_is_named_beside_the_verdict(two):
+    html, metrics, _ = two
+    assert f"No gate asks anything of external: auc {metrics['external']['auc']:.3f} (" in html
+    assert "No gate asks anything of test" not in html
+    assert html.index("No gate asks") < html.index("<h2>Figures</h2>")
+
+
 def test_every_figure_stands_there_with_its_interval(two):
     html, metrics, _ = two
     for found in metrics.values():
