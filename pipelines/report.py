@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipelines.card import Card
 from pipelines.gallery import Tile
+from pipelines.notice import NOTICE
 
 TEMPLATE = "report.html.j2"
 FIGURES = {
@@ -70,6 +71,7 @@ def render(
         tiles=tiles,
         facts=list(flat(card.facts)),
         command=command,
+        notice=NOTICE,
     )
 
 
