@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format serve app server report lock clean
+.PHONY: help demo test check format serve app server report gpu torch lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,7 +16,7 @@ help:  ## list the targets
 demo: $(READY)  ## draw films, run the whole chain on them, release a bento
 	@$(BIN)/python -m flows.retrain --recipe demo
 
-test: $(READY)  ## all tests
+test: $(READY)  ## the tests, save those that take minutes (`make test ARGS="-m slow"`)
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY)  ## ruff, types, architecture
@@ -38,6 +38,13 @@ server: $(READY)  ## a lasting Prefect server on port 4200
 
 report: $(READY)  ## open the report of RECIPE, or name it
 	@$(BIN)/python -m flows.report --recipe $(RECIPE)
+
+gpu: $(READY)  ## TensorFlow for an NVIDIA GPU in place of the CPU build
+	@$(BIN)/pip uninstall --quiet --yes tensorflow-cpu
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
+
+torch: $(READY)  ## PyTorch, beside the rest
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-torch.txt
 
 lock: $(READY)  ## resolve pyproject.toml anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11.4 --no-header --no-annotate \
