@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from pipelines.calibration import calibration_error
-from pipelines.intervals import auc_interval, delong, wilson
+from pipelines.intervals import auc_interval, wilson
 from pipelines.predictions import called, probabilities, stated
 from pipelines.recipe import LabelParams
 
@@ -47,17 +47,6 @@ def measure(table: pd.DataFrame, labels: LabelParams, threshold: float | None) -
         "refused": int((table["decision"] == "refused").sum()),
         "subgroups": subgroups(table, labels, threshold),
     }
-
-
-def auc(positive: np.ndarray, score: np.ndarray) -> float | None:
-    """Area under the ROC curve in [0, 1], ties counting half; None with one class alone.
-
-    Args:
-        positive: (n,) bool, the truth.
-        score: (n,), higher where positive is more likely.
-    """
-    found = delong(np.asarray(positive, dtype=bool), np.asarray(score))
-    return found[0] if found else None
 
 
 def against_rest(positive: np.ndarray, guess: np.ndarray, score: np.ndarray) -> Figures:
