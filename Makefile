@@ -8,13 +8,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format serve app server report gpu torch lock clean
+.PHONY: help demo data test check format serve app server report gpu torch lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY)  ## draw films, run the whole chain on them, release a bento
 	@$(BIN)/python -m flows.retrain --recipe demo
+
+data: $(READY)  ## fetch the public data set of RECIPE, prove it, keep its version (mnist, cifar10, ...)
+	@$(BIN)/python -m flows.data --recipe $(RECIPE)
 
 test: $(READY)  ## the tests, save those that take minutes (`make test ARGS="-m slow"`)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -52,7 +55,7 @@ lock: $(READY)  ## resolve pyproject.toml anew
 
 clean:  ## remove what was computed here; raw data and DVC's cache stay
 	rm -rf .filmgate .pytest_cache .mypy_cache .ruff_cache
-	find data -mindepth 1 -maxdepth 1 -type d ! -name raw -exec rm -rf {} +
+	find data -mindepth 1 -maxdepth 1 -type d ! -name raw ! -name production -exec rm -rf {} +
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; (3, 11, 4) <= v < (3, 14) or sys.exit("error: Python %d.%d.%d found, \

@@ -56,7 +56,8 @@ class Chain:
             last = self._repo.stage.collect(f"{LAST}@{self.recipe}")
         except (StageNotFound, DvcException) as error:
             raise ChainError(f"params.yaml has no recipe {self.recipe!r} ({error}). Add a line for it there.") from None
-        return [stage.name for stage in plan_repro(get_active_graph(self._repo.index.graph), last)]
+        plan = plan_repro(get_active_graph(self._repo.index.graph), last)
+        return [stage.name for stage in plan if not stage.is_data_source]  # raw data under `dvc add` has no command
 
     def reproduce(self, stage: str) -> Outcome:
         """Run a stage if anything it depends on changed.
@@ -111,5 +112,8 @@ def _reason(stage: str, error: DvcException, fault: Path) -> str:
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error
     if isinstance(cause, FileNotFoundError) and cause.filename:
         absent = os.path.relpath(cause.filename)
-        return f"There is no {absent}, which {stage} needs. Put it there (see data/README.md), or run `dvc pull`."
+        return (
+            f"There is no {absent}, which {stage} needs. Fetch it (`make data RECIPE=<name>`), "
+            "put it there (see data/README.md), or run `dvc pull`."
+        )
     return f"Stage {stage} stopped: {cause}. Its output above says more."

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVED = (
     "pipelines/card.py",
     "pipelines/decision.py",
+    "pipelines/dicom.py",
+    "pipelines/greyscale.py",
     "pipelines/images.py",
     "pipelines/inference.py",
     "pipelines/notice.py",
@@ -32,9 +34,17 @@ SERVED = (
     "serving/service.py",
     "serving/uploads.py",
 )
-PLUMBING = ("pipelines/__init__.py", "pipelines/errors.py", "pipelines/recipe.py", "serving/__init__.py")
+PLUMBING = (
+    "pipelines/__init__.py",
+    "pipelines/errors.py",
+    "pipelines/recipe.py",
+    "pipelines/recipe_checks.py",
+    "pipelines/recipe_sources.py",
+    "pipelines/section.py",
+    "serving/__init__.py",
+)
 # BentoML pins itself.
-PACKAGES = ("numpy", "onnxruntime", "pillow", "pydantic")
+PACKAGES = ("numpy", "onnxruntime", "pillow", "pydantic", "pydicom", "python-gdcm")
 BUILDER = Path(__file__).with_name("bento_builder.py")
 
 

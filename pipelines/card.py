@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from pipelines.errors import ReleaseError
-from pipelines.recipe import ImageParams, LabelParams, Section
+from pipelines.recipe import ImageParams, LabelParams
+from pipelines.section import Section
 
 
 class Familiarity(Section):

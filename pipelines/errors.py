@@ -12,6 +12,8 @@ FilmgateError
 └── ServiceError    the prediction service is down, or its answer is not one of ours
 """
 
+from typing import Literal
+
 
 class FilmgateError(Exception):
     """A fault that the user can mend: printed as one sentence, without a traceback."""
@@ -26,7 +28,17 @@ class DataError(FilmgateError):
 
 
 class ImageError(DataError):
-    """One image cannot be used."""
+    """One image cannot be used.
+
+    Args:
+        message: the sentence.
+        kind: `unreadable` (no picture at all), `truncated` (its end is missing or damaged), or `unsupported` (a picture
+            of a kind that no stage takes: several frames, another modality, too many pixels).
+    """
+
+    def __init__(self, message: str, kind: Literal["unreadable", "truncated", "unsupported"] = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class LeakError(DataError):

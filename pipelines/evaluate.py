@@ -15,27 +15,36 @@ from pipelines.gates import check
 from pipelines.inference import Classifier
 from pipelines.metrics import measure
 from pipelines.plots import as_png, plots
+from pipelines.plots_data import shortcuts as shortcut_plot
 from pipelines.predictions import tabulate
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import as_text, render
+from pipelines.report import SHORTCUTS, as_text, render
 from pipelines.stage import command, fresh_folder
 
 READS = ("pipelines/report.html.j2",)
 
 
-def run(prepared: Path, model: Path, evaluation: Path, labels: LabelParams, gates: tuple[GateParams, ...]) -> None:
+def run(
+    prepared: Path,
+    model: Path,
+    shortcuts: Path,
+    evaluation: Path,
+    labels: LabelParams,
+    gates: tuple[GateParams, ...],
+) -> None:
     """Measure `model.onnx` on `test`, and on `external` where there is one.
 
     The threshold, the refer band and what is familiar come from the model's card. A gate that fails is written down
-    and printed, and stops a release later; the stage itself ends well.
+    and printed, and stops a release later; the stage itself ends well. What gives the label away without the film
+    (`shortcuts`, of the validate stage) is shown beside the figures, as they cannot be read without it.
 
     Raises:
-        DataError: a split is missing, empty, or not of the form that the model takes.
+        DataError: a split is missing, empty, or not of the form that the model takes; or there is no shortcut audit.
         ModelError: the model knows other labels than the recipe, or gives no probabilities.
         ReleaseError: the model or its card is missing or changed.
     """
-    classifier = Classifier(model)
+    classifier, audited = Classifier(model), read_shortcuts(shortcuts)
     _check_labels(classifier.card, labels)
     found = {split: predict(classifier, prepared, split) for split in splits(prepared)}
     tables = {split: table for split, (table, _) in found.items()}
@@ -46,12 +55,13 @@ def run(prepared: Path, model: Path, evaluation: Path, labels: LabelParams, gate
         pd.concat(tables.values(), ignore_index=True).to_parquet(folder / "probabilities.parquet", index=False)
         write_json(metrics, folder / "metrics.json")
         write_json(verdict, folder / "gates.json")
-        pictures = {name: as_png(figure) for name, figure in plots(tables, metrics, classifier.card).items()}
+        figures = {**plots(tables, metrics, classifier.card), SHORTCUTS: shortcut_plot(audited)}
+        pictures = {name: as_png(figure) for name, figure in figures.items()}
         for name, data in pictures.items():
             (folder / f"{name}.png").write_bytes(data)
         sheet(tiles).save(folder / "gallery.png")
-        again = _command(classifier.card, prepared=prepared, model=model, evaluation=evaluation)
-        page = render(classifier.card, metrics, verdict, pictures, tiles, again)
+        again = _command(classifier.card, prepared=prepared, model=model, shortcuts=shortcuts, evaluation=evaluation)
+        page = render(classifier.card, metrics, verdict, pictures, tiles, audited, again)
         (folder / "report.html").write_text(page, encoding="utf-8")
     print(as_text(metrics, verdict))
 
@@ -68,6 +78,23 @@ def predict(classifier: Classifier, prepared: Path, split: str) -> tuple[pd.Data
     answers = classifier.answer_all(images)
     table = tabulate(rows, answers, classifier.card)
     return table, gallery(table, images, answers.heatmap, classifier.card)
+
+
+def read_shortcuts(path: Path) -> dict[str, Any]:
+    """The shortcut audit as the validate stage wrote it.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        audited: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"There is no {path}. Run the validate stage first.") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}). Run the validate stage again.") from None
+    if missing := {"limit", "severity", "note", "properties", "together"} - set(audited):
+        raise DataError(f"{path} does not say {', '.join(sorted(missing))}. Run the validate stage again.")
+    return audited
 
 
 def write_json(values: Mapping[str, Any], path: Path) -> None:

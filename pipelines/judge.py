@@ -1,76 +1,91 @@
 """Great Expectations as the judge: checks in, breaches and Data Docs out."""
 
+import re
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
-from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from pipelines.checks import Check
 
-OFFLINE_STYLE = """<style>
-body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 60rem; line-height: 1.45 }
-table { border-collapse: collapse; margin: .4rem 0 1rem } td, th { padding: .3rem .8rem; text-align: left }
-tr { border-bottom: 1px solid #ddd } img[alt="Great Expectations"], footer, .ge-cta-footer { display: none }
-</style>"""
+STYLE = Path(__file__).with_suffix(".css")
+FROM_THE_WEB = re.compile(
+    r'<link[^>]+href="https?://[^>]*>|<img[^>]+src="https?://[^>]*>|<script[^>]+src="https?://[^>]*>\s*</script>'
+)
 SEVERITY = {"fail": "critical", "quarantine": "warning", "warn": "info"}
 
 
-def judge(table: pd.DataFrame, checks: Sequence[Check], name: str, docs: Path) -> pd.DataFrame:
-    """Judge a table of images, and write Data Docs.
+class Judge:
+    """Judges tables against checks, and keeps the record for Data Docs."""
 
-    Args:
-        table: one row per image, with `image_id` and the columns of the checks.
-        name: of the suite, as Data Docs show it.
-        docs: folder to make, for Data Docs; a page `index.html` beside it leads to the result.
-    Returns:
-        One row per breach: `check`, `severity`, `image_id`, `value`.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        site = Path(scratch, "docs")
-        result = _checkpoint(checks, name, site).run(batch_parameters={"dataframe": table})
-        shutil.copytree(site, docs)
-    _readable_offline(docs)
-    judged = next(iter(result.run_results.values()))
-    breaches = [breach for outcome in judged.results for breach in _breaches(outcome)]
-    return pd.DataFrame(breaches, columns=["check", "severity", "image_id", "value"])
+    def __init__(self, name: str, scratch: Path) -> None:
+        """Begin a record.
 
+        Args:
+            name: of what is judged, as Data Docs show it.
+            scratch: an empty folder in which they are built.
+        """
+        self._name = name
+        self._docs = scratch / "docs"
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.enable_analytics(False)
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._context.delete_data_docs_site("local_site")
+        self._context.add_data_docs_site("checks", _site(self._docs))
+        self._source = self._context.data_sources.add_pandas("manifest")
 
-def _checkpoint(checks: Sequence[Check], name: str, docs: Path) -> gx.Checkpoint:
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    context.delete_data_docs_site("local_site")
-    context.add_data_docs_site("checks", _site(docs))
-    batch = (
-        context.data_sources.add_pandas("manifest")
-        .add_dataframe_asset("images")
-        .add_batch_definition_whole_dataframe("all")
-    )
-    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=[_expectation(c) for c in checks]))
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-    return context.checkpoints.add(
-        gx.Checkpoint(
-            name=name,
-            validation_definitions=[definition],
-            actions=[UpdateDataDocsAction(name="docs", site_names=["checks"])],
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["image_id"]},
+    def breaches(self, name: str, table: pd.DataFrame, key: str, checks: Sequence[Check]) -> pd.DataFrame:
+        """Where a table breaks its checks.
+
+        Args:
+            name: of the suite.
+            table: one row per subject, with the columns of the checks.
+            key: the column that names the subject.
+        Returns:
+            One row per breach: `check`, `severity`, the key, `value` and `reason`.
+        """
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=[_expectation(c) for c in checks]))
+        definition = self._context.validation_definitions.add(
+            gx.ValidationDefinition(name=name, data=batch, suite=suite)
         )
-    )
+        result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": [key]}
+        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], result_format=result_format)
+        columns = {check.name: table[check.column] for check in checks}  # Data Docs have one section for each column
+        judged_table = pd.DataFrame({key: table[key], **columns})
+        run = gx.RunIdentifier(run_name=self._name)
+        result = self._context.checkpoints.add(checkpoint).run({"dataframe": judged_table}, run_id=run)
+        reasons = {check.name: check.reason for check in checks}
+        judged = next(iter(result.run_results.values()))
+        found = [breach for outcome in judged.results for breach in _breaches(outcome, key, reasons)]
+        return pd.DataFrame(found, columns=["check", "severity", key, "value", "reason"])
+
+    def write_docs(self, folder: Path) -> dict[str, str]:
+        """Make a folder with Data Docs of all that was judged.
+
+        Returns:
+            For each suite the page with its result, relative to where the folder lies.
+        """
+        self._context.build_data_docs(site_names=["checks"])
+        shutil.copytree(self._docs, folder)
+        _readable_offline(folder)
+        pages = {
+            page.relative_to(folder / "validations").parts[0]: page for page in folder.glob("validations/**/*.html")
+        }
+        return {name: page.relative_to(folder.parent).as_posix() for name, page in pages.items()}
 
 
 def _readable_offline(docs: Path) -> None:
-    """Give the pages a plain style for where their own, from the web, cannot be had; and lead to the result."""
+    """Give the pages a style of their own in place of what they would fetch from the web."""
+    style = f"<head><style>{STYLE.read_text(encoding='utf-8')}</style>"
     for page in docs.rglob("*.html"):
-        page.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{OFFLINE_STYLE}", 1), "utf-8")
-    result = next((docs / "validations").rglob("*.html")).relative_to(docs.parent).as_posix()
-    lead = f'<meta http-equiv="refresh" content="0; url={result}"><a href="{result}">Data Docs</a>'
-    (docs.parent / "index.html").write_text(lead, encoding="utf-8")
+        text = FROM_THE_WEB.sub("", page.read_text(encoding="utf-8"))
+        page.write_text(text.replace("<head>", style, 1), "utf-8")
 
 
 def _site(folder: Path) -> dict[str, object]:
@@ -84,7 +99,7 @@ def _site(folder: Path) -> dict[str, object]:
 
 def _expectation(check: Check) -> gxe.Expectation:
     about = {
-        "column": check.column,
+        "column": check.name,
         "severity": SEVERITY[check.severity],
         "description": f"{check.name} ({check.severity})",
         "meta": {"check": check.name, "severity": check.severity},
@@ -96,11 +111,11 @@ def _expectation(check: Check) -> gxe.Expectation:
     return gxe.ExpectColumnValuesToBeBetween(min_value=check.low, max_value=check.high, **about)
 
 
-def _breaches(outcome: object) -> list[dict[str, object]]:
-    config = outcome.expectation_config  # type: ignore[attr-defined]
-    column = config.kwargs["column"]
-    rows = outcome.result.get("unexpected_index_list") or []  # type: ignore[attr-defined]
+def _breaches(outcome: Any, key: str, reasons: Mapping[str, str]) -> list[dict[str, object]]:
+    """Rows that break one expectation; its meta has the check and its severity."""
+    config = outcome.expectation_config
+    column, reason = config.kwargs["column"], reasons[config.meta["check"]]
+    rows = outcome.result.get("unexpected_index_list") or []
     return [
-        {**config.meta, "image_id": row["image_id"], "value": row[column]}  # meta: check and severity
-        for row in rows
+        {**config.meta, key: row[key], "value": row[column], "reason": reason.format(value=row[column])} for row in rows
     ]

@@ -1,6 +1,7 @@
 """Package: turn a model that passed its gates into a release, the bento with its model card."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from pipelines.stage import command, fresh_folder
 READS = (*SERVED, "pipelines/bento_builder.py", "pipelines/model_card.md.j2")
 
 
-def run(model: Path, evaluation: Path, release: Path) -> None:
-    """Release a model that passed its gates; one that did not leaves the last release as it is."""
+def run(model: Path, evaluation: Path, profile: Path, release: Path) -> None:
+    """Release a model that passed its gates; one that did not leaves the last release as it is.
+
+    The profile of the training images goes with it, so that later images can be held against those behind the model.
+
+    Raises:
+        GateError: a gate failed, or there is none.
+        ReleaseError: the model is missing or changed, a file of an earlier stage is missing or damaged, or BentoML
+            cannot build.
+    """
     gates, metrics = _read(evaluation / "gates.json"), _read(evaluation / "metrics.json")
     refuse_unproven(gates)
+    _read(profile)
     card = Classifier(model).card
     with fresh_folder(release) as folder:
         bento = build_bento(model, card, folder)
+        shutil.copyfile(profile, folder / "profile.json")
         (folder / "MODEL_CARD.md").write_text(model_card(card, metrics, gates["gates"]), encoding="utf-8")
         note = json.dumps(release_note(card, bento, gates["gates"], metrics), indent=2)
         (folder / "release.json").write_text(note + "\n", encoding="utf-8")
@@ -71,9 +82,9 @@ def _read(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return values
     except FileNotFoundError:
-        raise ReleaseError(f"There is no {path}. Run the evaluate stage first.") from None
+        raise ReleaseError(f"There is no {path}. Run the stages before this one first.") from None
     except ValueError as error:
-        raise ReleaseError(f"{path} is not JSON ({error}). Run the evaluate stage again.") from None
+        raise ReleaseError(f"{path} is not JSON ({error}). Run the stages before this one again.") from None
 
 
 if __name__ == "__main__":

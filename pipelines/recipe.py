@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
+from pipelines.recipe_checks import (
+    ChecksParams,
+)
+from pipelines.recipe_sources import (
+    SourceParams,
+)
+from pipelines.section import Positive, Section, Share, Split
+
 Metric = Literal["auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1", "brier", "ece"]
-
-
-class Section(BaseModel):
-    """One named part of a recipe: typed, frozen, strict."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class PhantomParams(Section):
@@ -24,34 +24,6 @@ class PhantomParams(Section):
     external_patients: Positive
     films: Positive
     pneumonia: Share
-
-
-class TableParams(Section):
-    """A CSV beside the images. Each value but `file` names a column of it, or is null where there is none."""
-
-    file: str
-    name: str
-    label: str | None
-    patient: str | None
-    site: str | None
-    view: str | None
-    sex: str | None
-    age: str | None
-
-
-class SourceParams(Section):
-    """Where images come from.
-
-    `folder` lies inside the raw data set. Every folder below it that bears the name of a label is a class folder.
-    `patient` is a regular expression on the file name whose first group is the patient, where no table says so.
-    `site` names the hospital, where no table says so.
-    """
-
-    kind: Literal["folder"]
-    folder: str
-    site: str
-    patient: str | None
-    table: TableParams | None
 
 
 class LabelParams(Section):
@@ -77,37 +49,30 @@ class LabelParams(Section):
 
 
 class SplitParams(Section):
-    """Shares of patients; a patient's split follows from the seed and the patient's name alone."""
+    """How the images of the home source are split, in parts: 70, 15, 15 or 0.7, 0.15, 0.15.
 
-    train: Share
-    val: Share
-    test: Share
-    seed: int
-
-    @model_validator(mode="after")
-    def _whole(self) -> "SplitParams":
-        total = self.train + self.val + self.test
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"has shares that add up to {total:g}, not to 1")
-        return self
-
-
-class ChecksParams(Section):
-    """What the images must satisfy, and how much of the set may be put aside.
-
-    Args:
-        minimum_side: pixels; a smaller image is put aside.
-        minimum_spread: standard deviation of grey levels (0 to 255); a flatter image is blank and put aside.
-        quarantine_share: largest share of images that may be put aside before the run stops.
-        class_share: smallest share that each class must have of every split; less is a warning.
-        shortcut_auc: a single property of the files that guesses the label better than this is a warning.
+    `keep` names the publisher's splits that stay as they are. All other patients are dealt to the other splits in
+    proportion; a patient's split follows from the seed and the patient's name alone.
     """
 
-    minimum_side: Positive
-    minimum_spread: Annotated[float, Field(ge=0)]
-    quarantine_share: Share
-    class_share: Share
-    shortcut_auc: Share
+    keep: tuple[Split, ...]
+    train: Annotated[float, Field(gt=0)]
+    val: Annotated[float, Field(gt=0)]
+    test: Annotated[float, Field(gt=0)]
+    seed: int
+
+    def share(self, split: Split) -> float:
+        """Expected share of the home source."""
+        return float(getattr(self, split) / (self.train + self.val + self.test))
+
+
+class AlikeParams(Section):
+    """When two pictures are taken for one: perceptual hashes that differ in at most `hash_bits` of 64, and grey levels
+    at 16 x 16 whose correlation is at least `correlation`.
+    """
+
+    hash_bits: Annotated[int, Field(ge=0, le=16)]
+    correlation: Annotated[float, Field(ge=0.9, le=1)]
 
 
 class ImageParams(Section):
@@ -198,6 +163,7 @@ class Recipe(Section):
     external: SourceParams | None
     labels: LabelParams
     split: SplitParams
+    alike: AlikeParams
     checks: ChecksParams
     image: ImageParams
     augment: AugmentParams

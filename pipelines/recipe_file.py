@@ -5,17 +5,19 @@ Files are YAML 1.2, as DVC reads them, so that `1e-4` is a number for both.
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipelines.errors import RecipeError
-from pipelines.recipe import GateParams, PhantomParams, Recipe, SourceParams
+from pipelines.recipe import Recipe
+from pipelines.recipe_sources import CifarSource, DicomSource, FolderSource, IdxSource, NpzSource
 
+SOURCES = {"folder": FolderSource, "dicom": DicomSource, "idx": IdxSource, "npz": NpzSource, "cifar": CifarSource}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -118,15 +120,24 @@ def _checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in _written(first["loc"]))
     if first["type"] == "extra_forbidden":
         return f"{key} is not a key of a recipe.{_suggestion(model, first['loc'])}"
     if first["type"] == "missing":
         return f"{key} is missing. Add it."
     if first["type"] == "value_error":
         return f"{key} {first['ctx']['error']}."
+    if first["type"] == "union_tag_invalid":
+        return f"{key}.kind must be one of {', '.join(SOURCES)}. Received: {first['ctx']['tag']!r}."
+    if first["type"] == "union_tag_not_found":
+        return f"{key}.kind is missing. Add one of {', '.join(SOURCES)}."
     received = f"{first['input']!r} ({type(first['input']).__name__})"
     return f"{key} must be {_expected(first['msg'])}. Received: {received}."
+
+
+def _written(loc: Sequence[int | str]) -> list[int | str]:
+    """Where a value stands in the file; the kind of a source, which stands second, is no key of its own."""
+    return [part for place, part in enumerate(loc) if not (place == 1 and loc[0] in ("source", "external"))]
 
 
 def _expected(message: str) -> str:
@@ -135,11 +146,18 @@ def _expected(message: str) -> str:
     return message
 
 
-def _suggestion(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    known: list[str] = list(model.model_fields)
-    if len(loc) > 1:
-        section = {"external": SourceParams, "phantom": PhantomParams, "gates": GateParams}.get(str(loc[0]))
-        kind = section or model.model_fields[str(loc[0])].annotation
-        known = list(getattr(kind, "model_fields", {}))
+def _suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
+    known = list(_keys(model, loc[:-1]))
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
     return f" Did you mean {close[0]}?" if close else f" Known here: {', '.join(sorted(known))}."
+
+
+def _keys(model: type[BaseModel], path: Sequence[int | str]) -> Iterable[str]:
+    """Keys that a recipe may have at a place."""
+    here: Any = model
+    for part in path:
+        fields = getattr(here, "model_fields", {})
+        inner = SOURCES.get(str(part)) or getattr(fields.get(str(part)), "annotation", here)
+        models = [one for one in (inner, *get_args(inner)) if hasattr(one, "model_fields")]
+        here = models[0] if models else here
+    return getattr(here, "model_fields", {})

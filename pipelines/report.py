@@ -33,6 +33,7 @@ PLOTS = {
     "calibration": ("Calibration", "Points on the diagonal: the probabilities can be taken at their word. Bars: 95 %."),
     "confusion": ("Confusion", "All images at the threshold, referred and refused ones included."),
 }
+SHORTCUTS = "shortcuts"
 
 Groups = Mapping[str, Mapping[str, Sequence[Tile]]]
 
@@ -43,6 +44,7 @@ def render(
     gates: Mapping[str, Any],
     pictures: Mapping[str, bytes],
     tiles: Groups,
+    shortcuts: Mapping[str, Any],
     command: str,
 ) -> str:
     """The report as HTML.
@@ -50,8 +52,9 @@ def render(
     Args:
         metrics: what metrics.json holds.
         gates: what gates.json holds.
-        pictures: PNG files by the name of the plot.
+        pictures: PNG files by the name of the plot, the shortcuts among them.
         tiles: of the gallery, by split and by title of their group.
+        shortcuts: what shortcuts.json holds.
         command: the command line that computes everything again.
     """
     environment = Environment(
@@ -67,8 +70,11 @@ def render(
         metrics=metrics,
         gates=gates,
         figures=FIGURES,
-        plots=[(name, *PLOTS[name], png(data)) for name, data in pictures.items()],
+        plots=[(name, *PLOTS[name], png(data)) for name, data in pictures.items() if name in PLOTS],
         tiles=tiles,
+        shortcuts=png(pictures[SHORTCUTS]),
+        found_shortcuts=shortcut_findings(shortcuts),
+        unmeasured_shortcuts=shortcut_gaps(shortcuts),
         facts=list(flat(card.facts)),
         command=command,
         notice=NOTICE,
@@ -85,6 +91,43 @@ def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
     lines.append(f"gates: {gates['reason']}")
     lines += [f"  {'pass' if gate['passed'] else 'FAIL'}  {gate['reason']}" for gate in gates["gates"]]
     return "\n".join(lines)
+
+
+def shortcut_findings(shortcuts: Mapping[str, Any]) -> str:
+    """What the shortcut audit found, in plain sentences.
+
+    Args:
+        shortcuts: what shortcuts.json holds.
+    """
+    left = [entry for entry in shortcuts["properties"] if not entry["removed"] and entry["auc"] is not None]
+    if not left:
+        return "Nothing could be measured."
+    best, limit = max(left, key=lambda entry: entry["auc"]), shortcuts["limit"]
+    if best["note"]:
+        return "Of what preparation leaves, nothing differs between the images: none of it can give the label away."
+    words = f"Of what preparation leaves for the model to see, {best['name']} guesses best (AUC {share(best['auc'])})."
+    if limit is None or shortcuts["severity"] == "off":
+        return words
+    above = [entry["name"] for entry in left if entry["auc"] > limit]
+    if (together := shortcuts["together"]["left"]["auc"]) > limit:
+        above.append(f"all that is left, together ({share(together)})")
+    if not above:
+        return f"{words} Nothing that is left exceeds the limit of {limit:g}."
+    return (
+        f"{words} Above the limit of {limit:g}: {', '.join(above)}. A model may have learnt this in place of the "
+        "disease, and figures on films of the same origin would not show it: look at those of another hospital, and at "
+        "the heatmaps."
+    )
+
+
+def shortcut_gaps(shortcuts: Mapping[str, Any]) -> str:
+    """Which properties cannot tell or could not be measured, in one line; empty where there is nothing to say."""
+    by_note = {
+        said: [entry["name"] for entry in shortcuts["properties"] if entry["note"] == note]
+        for note, said in (("constant", "The same in every image"), ("absent", "Known of no image"))
+    }
+    lines = [f"{said}: {', '.join(names)}." for said, names in by_note.items() if names]
+    return " ".join([*lines, shortcuts["note"] or ""]).strip()
 
 
 def share(value: float | None) -> str:

@@ -36,7 +36,7 @@ def main() -> None:
             _down(str(error))
             return
         _head(card)
-        upload = st.file_uploader("A film, as JPEG or PNG", help="It is sent to the service and kept nowhere.")
+        upload = st.file_uploader("A film, as JPEG, PNG or DICOM", help="It is sent to the service and kept nowhere.")
         if upload is not None:
             _answer(client, card, upload.getvalue())
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pipelines.card import Card
 from pipelines.decision import decide, familiarity
 from pipelines.errors import ImageError
-from pipelines.images import prepare, read, to_eight_bit
+from pipelines.images import load, read, to_eight_bit
 from pipelines.inference import Classifier
 from pipelines.notice import NOTICE
 from serving.overlay import overlay, spread
@@ -20,7 +20,7 @@ MOST_OVERLAY_PIXELS = 20_000_000
 
 
 class Predictor:
-    """A released model that answers on films as they come: JPEG or PNG, any size, any mode."""
+    """A released model that answers on films as they come: JPEG, PNG or DICOM, any size, any mode."""
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         """Open `model.onnx` and `card.json` of a folder.
@@ -61,7 +61,7 @@ class Predictor:
             ImageError: the bytes are no picture that can be read.
         """
         picture = read(film)
-        heat = self._classifier.answer(prepare(picture, self.card.image)[None]).heatmap[0]
+        heat = self._classifier.answer(self._prepared(film)[None]).heatmap[0]
         drawn = _drawable(picture)
         drawn = overlay(drawn, spread(self._strength(heat), drawn.size, self.card.image), opacity)
         file = io.BytesIO()
@@ -69,7 +69,7 @@ class Predictor:
         return file.getvalue()
 
     def _prepared(self, film: bytes) -> np.ndarray:
-        return prepare(read(film), self.card.image)
+        return load(film, self.card.image)
 
     def _answer_or_error(self, film: bytes) -> dict[str, Any]:
         try:

@@ -62,7 +62,7 @@ class FilmService:
 
     @bentoml.api(input_spec=FilmForm, output_spec=Prediction)
     def predict(self, image: Received) -> Any:
-        """Classify one film: JPEG or PNG, in the field `image`."""
+        """Classify one film: JPEG, PNG or DICOM, in the field `image`."""
         return answer(image, lambda: Prediction(**self._predictor.predict(image.films[0])))
 
     @bentoml.api(input_spec=ExplainForm)

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pipelines.card import Card, Familiarity, sha256
-from pipelines.recipe import ImageParams, LabelParams, SourceParams
+from pipelines.recipe import ImageParams, LabelParams
+from pipelines.recipe_sources import FolderSource
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def labels():
 @pytest.fixture
 def source():
     """A source of class folders whose file names begin with the patient, as `p7-1.png`."""
-    return SourceParams(kind="folder", folder="home", site="home", patient=r"^(p\d+)-", table=None)
+    return FolderSource(
+        kind="folder", folder="home", site="home", patient=r"^(p\d+)-", classes=None, splits=None, table=None
+    )
 
 
 @pytest.fixture
@@ -119,6 +122,15 @@ def release_model():
         return card
 
     return write
+
+
+@pytest.fixture(scope="session")
+def cluster_address():
+    """Address of a Dask scheduler with two worker processes."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
 
 
 @pytest.fixture

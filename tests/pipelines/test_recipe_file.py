@@ -40,7 +40,21 @@ def test_a_recipe_cannot_be_changed_after_loading():
         ("epochs: ", "epochs: -", r"train\.epochs must be greater than 0\. Received: -"),
         ("flip: false", "flip: 'no'", r"augment\.flip must be .*boolean\. Received: 'no' \(str\)"),
         ("positive: PNEUMONIA", "positive: TB", "labels has 'TB' as positive"),
-        ("test: 0.25", "test: 0.35", "split has shares that add up to 1.1"),
+        ("test: 0.25", "test: -0.25", r"split\.test must be greater than 0"),
+        ("kind: folder", "kind: zip", r"source\.kind must be one of folder, dicom, idx, npz, cifar\. Received: 'zip'"),
+        ("  site: riverside", "  sit: riverside", r"source\.(site is missing|sit is not .*Did you mean site\?)"),
+        ("file: films.csv", "file: films.csv\n    lable: x", r"source\.table\.lable is not .* Did you mean label\?"),
+        ("hash_bits: 4", "hash_bits: 99", r"alike\.hash_bits must be less than or equal to 16"),
+        (
+            "blank: {severity: quarantine",
+            "blank: {severity: shout",
+            r"checks\.blank\.severity must be 'fail', 'quarantine'",
+        ),
+        (
+            "drift: {severity: warn",
+            "drift: {severity: quarantine",
+            r"checks\.drift\.severity must be 'fail', 'warn' or 'off'",
+        ),
         ("metric: auc", "metric: acc", r"gates\.2\.metric must be .*'auc'"),
         ("name: small-cnn", "name: vgg99", r"model\.name must be 'small-cnn'"),
         ("title: ", "title: [", "is not valid YAML"),
@@ -53,7 +67,7 @@ def test_what_does_not_fit_is_named_in_one_sentence(recipe, old, new, sentence):
 
 
 def test_an_unknown_recipe_lists_the_known_ones():
-    with pytest.raises(RecipeError, match=r"no .*dmeo\.yaml\. Known recipes: chest-xray, demo"):
+    with pytest.raises(RecipeError, match=r"no .*dmeo\.yaml\. Known recipes: chest-xray, cifar10, demo"):
         load(DEMO.with_name("dmeo.yaml"))
 
 

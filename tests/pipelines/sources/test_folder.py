@@ -1,12 +1,26 @@
+import pandas as pd
 import pytest
 
 from pipelines.errors import DataError
-from pipelines.recipe import TableParams
+from pipelines.recipe_sources import LabelRule, TableParams
 from pipelines.sources.folder import find
 
-NAMES = ("NORMAL", "PNEUMONIA")
 TABLE = TableParams(
-    file="films.csv", name="name", label="finding", patient="who", site=None, view="view", sex=None, age="age"
+    file="films.csv",
+    name="name",
+    label="finding",
+    rules=None,
+    split=None,
+    patient="who",
+    site=None,
+    view="view",
+    sex=None,
+    age="age",
+)
+RULES = (
+    LabelRule(label="PNEUMONIA", contains="Pneumonia"),
+    LabelRule(label="NORMAL", equals="No Finding"),
+    LabelRule(label=None, contains="Hernia"),
 )
 
 
@@ -19,72 +33,135 @@ def full_table(raw):
     return [f"{file.name},{file.parent.name},w{n},PA,0{n}Y" for n, file in enumerate(files)]
 
 
-def test_every_visible_file_of_a_class_folder_is_an_image(films, source):
+@pytest.fixture
+def records(films, labels, source):
+    """Records of the films, with changes to their source."""
+
+    def read(**changes):
+        return list(find(films, source.model_copy(update=changes), labels))
+
+    return read
+
+
+def test_every_visible_file_of_a_class_folder_is_an_image(films, records):
     (films / "home" / "NORMAL" / ".hidden").touch()
+    (films / "home" / "NORMAL" / "notes.txt").touch()
     (films / "home" / "masks").mkdir()
     (films / "home" / "masks" / "p0-0.png").touch()
-    records = find(films, source, NAMES)
-    assert len(records) == 40
-    assert [record.path for record in records] == sorted(record.path for record in records)
-    assert records[0].path == "home/NORMAL/p0-0.png"
+    found = records()
+    assert len(found) == 41
+    assert [record.path for record in found] == sorted(record.path for record in found)
+    assert found[1].path == "home/NORMAL/p0-0.png"
+    assert {record.folder_label == record.label for record in found} == {True}
 
 
-def test_class_folders_are_found_at_any_depth(films, source):
+def test_class_folders_are_found_at_any_depth(films, records):
     deep = films / "home" / "train" / "batch 1"
     deep.mkdir(parents=True)
     (films / "home" / "NORMAL").rename(deep / "NORMAL")
-    assert sum(record.label == "NORMAL" for record in find(films, source, NAMES)) == 20
+    assert sum(record.label == "NORMAL" for record in records()) == 20
 
 
-def test_the_patient_is_in_the_name_of_the_file(films, source):
-    assert {record.patient_id for record in find(films, source, NAMES)} == {
+@pytest.mark.parametrize("nesting", ["training/NORMAL", "NORMAL/training", "NORMAL/site 3/training"])
+def test_folders_of_given_splits_are_found_at_any_depth(films, records, nesting):
+    (films / "home" / nesting).mkdir(parents=True)
+    (films / "home" / "NORMAL" / "p0-0.png").rename(films / "home" / nesting / "p0-0.png")
+    found = records(splits={"train": "training", "test": "testing"})
+    assert [record.given_split for record in found if record.path.endswith("NORMAL/p1-0.png")] == [None]
+    assert [record.path for record in found if record.given_split == "train"] == [f"home/{nesting}/p0-0.png"]
+
+
+def test_a_class_may_have_folders_of_other_names(films, records):
+    (films / "home" / "NORMAL").rename(films / "home" / "No Finding")
+    classes = {"NORMAL": ("No Finding", "healthy"), "PNEUMONIA": ("PNEUMONIA",)}
+    assert sum(record.label == "NORMAL" for record in records(classes=classes)) == 20
+
+
+def test_folders_of_a_label_that_the_recipe_does_not_know_are_named(records):
+    with pytest.raises(DataError, match="source.classes names the label 'TB'. Expected one of NORMAL, PNEUMONIA"):
+        records(classes={"TB": ("tb",)})
+
+
+def test_the_patient_is_in_the_name_of_the_file(records):
+    assert {record.patient_id for record in records()} == {
         f"p{number}" for first in (0, 100) for number in range(first, first + 10)
     }
 
 
-def test_without_a_pattern_every_image_is_a_patient(films, source):
-    records = find(films, source.model_copy(update={"patient": None}), NAMES)
-    assert len({record.patient_id for record in records}) == 40
+def test_without_a_pattern_every_image_is_a_patient(records):
+    assert len({record.patient_id for record in records(patient=None)}) == 40
 
 
-def test_a_table_tells_patient_view_and_age(films, source):
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_tells_patient_view_and_age(films, records, kind):
     write_table(films, full_table(films))
-    records = find(films, source.model_copy(update={"table": TABLE}), NAMES)
-    assert (records[3].patient_id, records[3].view, records[3].age, records[3].sex) == ("w3", "PA", 3.0, None)
+    if kind == "parquet":
+        pd.read_csv(films / "home" / "films.csv").to_parquet(films / "home" / "films.parquet")
+    found = records(table=TABLE.model_copy(update={"file": f"films.{kind}"}))
+    assert (found[3].patient_id, found[3].view, found[3].age, found[3].sex) == ("w3", "PA", 3.0, None)
 
 
-def test_a_missing_folder_is_named(tmp_path, source):
-    with pytest.raises(DataError, match=r"There is no folder .*home"):
-        find(tmp_path, source, NAMES)
+def test_a_table_describes_files_that_lie_in_no_class_folder(films, records):
+    write_table(films, full_table(films))
+    (films / "home" / "all").mkdir()
+    for file in [*(films / "home" / "NORMAL").iterdir(), *(films / "home" / "PNEUMONIA").iterdir()]:
+        file.rename(films / "home" / "all" / file.name)
+    found = records(table=TABLE)
+    assert [record.label for record in found].count("PNEUMONIA") == 20
+    assert {record.folder_label for record in found} == {None}
 
 
-def test_an_empty_class_is_named(films, source):
-    for file in (films / "home" / "PNEUMONIA").iterdir():
-        file.unlink()
-    with pytest.raises(DataError, match="no images of class PNEUMONIA"):
-        find(films, source, NAMES)
+def test_rules_turn_texts_into_labels_and_leave_some_images_out(films, records, capsys):
+    rows = full_table(films)
+    texts = ["Edema|Pneumonia", "No finding", "Hernia|Mass", "Mass"]
+    for place, text in enumerate(texts):
+        rows[place] = rows[place].replace("NORMAL", text)
+    write_table(films, rows)
+    found = records(table=TABLE.model_copy(update={"rules": RULES}))
+    assert [record.label for record in found[:3]] == ["PNEUMONIA", "NORMAL", "Mass"]
+    assert len(found) == 39
+    assert "1 image of home: left out by the label rules" in capsys.readouterr().out
 
 
-def test_a_label_that_contradicts_its_folder_is_named(films, source):
+def test_a_split_in_the_table_goes_by_its_own_name_or_by_the_recipes(films, records):
+    rows = [f"{row},{split}" for row, split in zip(full_table(films), ["training", "val"] * 20, strict=True)]
+    write_table(films, rows, head="name,finding,who,view,age,part")
+    table = TABLE.model_copy(update={"split": "part"})
+    found = records(table=table, splits={"train": "training"})
+    assert [record.given_split for record in found[:2]] == ["train", "val"]
+    with pytest.raises(DataError, match="the split 'training'. Expected train, val or test"):
+        records(table=table)
+
+
+def test_a_label_that_contradicts_its_folder_keeps_both(films, records):
     rows = full_table(films)
     rows[5] = rows[5].replace("NORMAL", "PNEUMONIA")
     write_table(films, rows)
-    with pytest.raises(DataError, match=r"lies in folder NORMAL but films\.csv calls it PNEUMONIA"):
-        find(films, source.model_copy(update={"table": TABLE}), NAMES)
+    found = records(table=TABLE)[5]
+    assert (found.label, found.folder_label) == ("PNEUMONIA", "NORMAL")
 
 
-def test_an_image_without_a_row_is_named(films, source):
+def test_an_image_without_a_row_has_a_fault(films, records):
     write_table(films, full_table(films)[1:])
-    with pytest.raises(DataError, match=r"p0-0\.png is not in films\.csv"):
-        find(films, source.model_copy(update={"table": TABLE}), NAMES)
+    first = records(table=TABLE)[0]
+    assert (first.path, first.fault) == ("home/NORMAL/p0-0.png", "file without row")
+    assert first.reason == "The table films.csv has no row for it."
 
 
-def test_a_column_that_is_not_there_is_named_with_those_that_are(films, source):
-    write_table(films, [], head="name,finding,view,age")
-    with pytest.raises(DataError, match=r"no column 'who'\. It has: name, finding, view, age"):
-        find(films, source.model_copy(update={"table": TABLE}), NAMES)
+def test_a_row_without_an_image_has_a_fault(films, records):
+    write_table(films, full_table(films))
+    (films / "home" / "NORMAL" / "p3-1.png").unlink()
+    (lost,) = [record for record in records(table=TABLE) if record.fault]
+    assert (lost.path, lost.label, lost.fault) == ("home/p3-1.png", "NORMAL", "row without file")
 
 
-def test_a_missing_table_is_named(films, source):
-    with pytest.raises(DataError, match=r"There is no table .*films\.csv"):
-        find(films, source.model_copy(update={"table": TABLE}), NAMES)
+def test_a_missing_folder_is_named(tmp_path, source, labels):
+    with pytest.raises(DataError, match=r"There is no folder .*home"):
+        find(tmp_path, source, labels)
+
+
+def test_a_folder_without_images_is_named(tmp_path, source, labels):
+    (tmp_path / "home" / "normal").mkdir(parents=True)
+    (tmp_path / "home" / "normal" / "a.png").touch()
+    with pytest.raises(DataError, match=r"has no images\. Expected files in folders named NORMAL, PNEUMONIA"):
+        find(tmp_path, source, labels)

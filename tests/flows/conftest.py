@@ -1,0 +1,71 @@
+"""A publisher of data: a real HTTP server on this machine that can be as unreliable as real ones are."""
+
+import hashlib
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from flows import download
+
+
+class Publisher:
+    """What the server gives, how it misbehaves, and what it was asked.
+
+    `asked` holds the path, Range and If-Range of every request. `cut_after` is consumed by the next answers: each ends,
+    its connection with it, after that many bytes. `starts_at` is where it begins a range, if not where it was asked to.
+    """
+
+    def __init__(self):
+        self.files, self.status, self.asked = {}, {}, []
+        self.ranges, self.cut_after, self.starts_at = True, [], None
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def version(self, path):
+        return f'"{hashlib.md5(self.files[path]).hexdigest()}"'
+
+    def answer(self, handler):
+        path, wish, only_if = handler.path[1:], handler.headers.get("Range"), handler.headers.get("If-Range")
+        self.asked.append((path, wish, only_if))
+        if path not in self.files or self.status.get(path):
+            handler.send_error(self.status[path].pop() if self.status.get(path) else 404)
+            return
+        content, start = self.files[path], 0
+        if wish and self.ranges and only_if in (None, self.version(path)):
+            start = int(wish.removeprefix("bytes=").removesuffix("-")) if self.starts_at is None else self.starts_at
+            if start >= len(content):
+                handler.send_error(416)
+                return
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content) - start))
+        handler.send_header("ETag", self.version(path))
+        handler.end_headers()
+        rest = content[start:]
+        handler.wfile.write(rest[: self.cut_after.pop(0)] if self.cut_after else rest)
+
+
+@pytest.fixture
+def publisher(monkeypatch):
+    """A publisher on a free port; tries follow each other without a pause."""
+    publisher = Publisher()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            with suppress(ConnectionError):  # who asked saw enough and went
+                publisher.answer(self)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        publisher.port = server.server_port
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield publisher
+        server.shutdown()
