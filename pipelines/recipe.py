@@ -109,7 +109,7 @@ class AugmentParams(Section):
 class ModelParams(Section):
     """The architecture, by name, with the sizes that may be chosen."""
 
-    name: Literal["small-cnn"]
+    name: Literal["small-cnn", "custom-cnn"]
     filters: Annotated[tuple[Positive, ...], Field(min_length=1)]
     dense: Positive
     dropout: Share

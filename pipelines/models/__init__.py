@@ -6,10 +6,10 @@ Every model is one flat graph: `image` (n, height, width, channels; grey levels 
 
 import keras
 
-from pipelines.models.classic import small_cnn
+from pipelines.models.classic import custom_cnn, small_cnn
 from pipelines.recipe import ImageParams, LabelParams, ModelParams
 
-BUILDERS = {"small-cnn": small_cnn}
+BUILDERS = {"small-cnn": small_cnn, "custom-cnn": custom_cnn}
 
 
 def build(model: ModelParams, image: ImageParams, labels: LabelParams) -> keras.Model:

@@ -68,7 +68,7 @@ def _places(folder: Path, source: FolderSource, labels: LabelParams, rows: Mappi
     for path in paths:
         parts = path.split("/")[-2::-1]
         label = next((classes[part] for part in parts if part in classes), None)
-        if label or (_parent(path) in described and Path(path).suffix.lower() in SUFFIXES):
+        if label or row_of(rows, path) or (_parent(path) in described and Path(path).suffix.lower() in SUFFIXES):
             places.append(_Place(path, label, next((splits[part] for part in parts if part in splits), None)))
     return places
 

@@ -56,7 +56,7 @@ def test_a_recipe_cannot_be_changed_after_loading():
             r"checks\.drift\.severity must be 'fail', 'warn' or 'off'",
         ),
         ("metric: auc", "metric: acc", r"gates\.2\.metric must be .*'auc'"),
-        ("name: small-cnn", "name: vgg99", r"model\.name must be 'small-cnn'"),
+        ("name: small-cnn", "name: vgg99", r"model\.name must be 'small-cnn' or 'custom-cnn'"),
         ("title: ", "title: [", "is not valid YAML"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from pipelines.gallery import Tile
 from pipelines.gates import check
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import as_text, flat, render
+from pipelines.report import as_text, flat, render, shortcut_findings, shortcut_gaps
 
 PIXEL = b"\x89PNG"
 GATES = (
@@ -15,12 +15,25 @@ GATES = (
 )
 
 
+def guess(name, auc, removed=False, note=None):
+    return {"name": name, "auc": auc, "auc_low": auc, "auc_high": auc, "removed": removed, "note": note}
+
+
+def audited(*properties, together=0.6, **changes):
+    """A shortcut audit as the validate stage writes it."""
+    sums = {kind: guess(kind, together) for kind in ("removed", "left", "all")}
+    found = {"limit": 0.7, "severity": "warn", "note": None, "properties": list(properties), "together": sums}
+    return found | changes
+
+
 def page(measured, labels, gates=GATES, **splits):
     """The report of imagined answers, and what it should say."""
     card, _, metrics = measured(labels, **splits)
     verdict = check(metrics, gates)
     tiles = {"test": {"False negatives": [Tile("a<b>.png", "NORMAL", np.zeros((4, 8, 3), dtype=np.uint8))]}}
-    html = render(card, metrics, verdict, {"roc": PIXEL}, tiles, "python -m pipelines.evaluate --recipe x.yaml")
+    pictures = {"roc": PIXEL, "shortcuts": PIXEL + b"2"}
+    told = audited(guess("file size", 0.95, removed=True), guess("age", 0.61), guess("mode", 0.5, note="constant"))
+    html = render(card, metrics, verdict, pictures, tiles, told, "python -m pipelines.evaluate --recipe x.yaml")
     return html, metrics, verdict
 
 
@@ -31,7 +44,7 @@ def two(measured, labels):
 
 def test_the_report_asks_nothing_of_anybody(two):
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')>\s]+)""", two[0])
-    assert len(addresses) == 2
+    assert len(addresses) == 3
     assert all(address.startswith("data:image/") for address in addresses)
     assert "<script" not in two[0]
     assert "http" not in two[0]
@@ -74,6 +87,40 @@ def test_names_from_outside_are_text_and_no_markup(two):
 def test_it_says_that_it_is_for_research_and_how_to_compute_it_again(two):
     assert "research" in two[0]
     assert "python -m pipelines.evaluate --recipe x.yaml" in two[0]
+
+
+def test_what_gives_the_label_away_is_shown_once_with_a_sentence(two):
+    section = two[0][two[0].index("<h2>What gives the label away") : two[0].index("<h2>Gallery</h2>")]
+    assert section.count("data:image/png") == 1
+    assert "age guesses best (AUC 0.610). Nothing that is left exceeds the limit of 0.7." in section
+    assert "The same in every image: mode." in section
+    assert two[0].count("data:image/png") == 2
+
+
+def test_a_shortcut_that_preparation_leaves_is_named_with_what_it_means():
+    words = shortcut_findings(audited(guess("age", 0.61), guess("file size", 0.9, removed=True), guess("site", 0.82)))
+    assert "site guesses best (AUC 0.820). Above the limit of 0.7: site. A model may have learnt this" in words
+    assert "file size" not in words
+
+
+def test_properties_that_only_together_give_the_label_away_are_named():
+    words = shortcut_findings(audited(guess("age", 0.61), guess("site", 0.62), together=0.75))
+    assert "Above the limit of 0.7: all that is left, together (0.750)." in words
+
+
+@pytest.mark.parametrize("changes", [{"limit": None}, {"severity": "off"}])
+def test_without_a_limit_nothing_is_above_it(changes):
+    words = shortcut_findings(audited(guess("site", 0.82), **changes))
+    assert words == "Of what preparation leaves for the model to see, site guesses best (AUC 0.820)."
+
+
+def test_an_audit_without_findings_says_so():
+    constant = audited(guess("age", 0.5, note="constant"), guess("bytes", 0.8, removed=True))
+    assert "nothing differs between the images" in shortcut_findings(constant)
+    unmeasured = audited(guess("age", None), note="Nothing was measured: there are fewer than two patients of A.")
+    assert shortcut_findings(unmeasured) == "Nothing could be measured."
+    assert shortcut_gaps(unmeasured) == "Nothing was measured: there are fewer than two patients of A."
+    assert shortcut_gaps(audited(guess("age", 0.6))) == ""
 
 
 def test_small_groups_are_marked(two):

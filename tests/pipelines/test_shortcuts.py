@@ -21,7 +21,7 @@ THREE = LabelParams(names=("ant", "bee", "cat"), positive=None)
 PLAIN = ImageParams(height=64, width=64, channels=1, levels="stored", fit="pad")
 
 
-def films(n=400, labels=TWO, per_patient=2):
+def films(n=240, labels=TWO, per_patient=2):
     """Rows of a manifest in which nothing has to do with the label, and some properties are the same in all images."""
     rng = np.random.default_rng(0)
     patient = np.arange(n) // per_patient
