@@ -202,8 +202,8 @@ def _check_splits(table: pa.Table) -> None:
     lost = table.filter(pc.is_null(table["split"]))["image_id"]
     if len(lost):
         raise DataError(
-            f"{len(lost)} images have no split, e.g. {lost[0].as_py()}: the recipe keeps the publisher's train, val and "
-            "test, and it is in none of them. Say where it belongs, or take a split out of split.keep."
+            f"{len(lost)} images have no split, e.g. {lost[0].as_py()}: the recipe keeps the publisher's train, val "
+            "and test, and it is in none of them. Say where it belongs, or take a split out of split.keep."
         )
 
 

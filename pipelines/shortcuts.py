@@ -7,7 +7,8 @@ it in place of the disease, shine on its own test set, and fail at the next hosp
 depth. The others are left for the model to find.
 
 Each guess is made by boosted trees on patients that they were not fitted to. A missing value is a value like any other:
-that something is unknown may give the label away as well.
+that something is unknown may give the label away as well. Brightness and border are measured on the film itself: a
+disease that brightens the lungs guesses its own label a little from these, most of all when they are taken together.
 """
 
 import hashlib

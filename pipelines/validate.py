@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from pipelines.recipe_checks import ChecksParams
 from pipelines.shortcuts import audit
 from pipelines.stage import command, fresh_folder, replace_folder
 
+TOGETHER = {"removed": "all that preprocessing removes", "left": "all that it leaves", "all": "everything together"}
 READS = ("pipelines/findings.html.j2", "pipelines/judge.css")
 LEAKS = {
     "patient across splits": ("patient", "patient_id"),
@@ -72,7 +74,7 @@ def quarantined(breaches: pd.DataFrame) -> pd.DataFrame:
     return rows.reset_index()[["image_id", "check", "reason"]]
 
 
-def audited(usable: pd.DataFrame, labels: LabelParams, image: ImageParams, checks: ChecksParams) -> dict[str, object]:
+def audited(usable: pd.DataFrame, labels: LabelParams, image: ImageParams, checks: ChecksParams) -> dict[str, Any]:
     """The shortcut audit of the images that a model may learn from, with the recipe's limit."""
     learned = usable[usable["split"].isin(["train", "val"]) & usable["label"].isin(labels.names)]
     rule = checks.shortcut
@@ -121,10 +123,11 @@ def fault_of(
     return None
 
 
-def guesses(shortcuts: dict[str, object]) -> dict[str, float]:
-    """AUC of each property, and of all together, as subjects of the set's checks."""
-    every = [*shortcuts["properties"], *({"name": f"all {k} together", **v} for k, v in shortcuts["together"].items())]  # type: ignore[attr-defined, misc]
-    return {f"guess from {entry['name']}": entry["auc"] for entry in every if entry["auc"] is not None}
+def guesses(shortcuts: dict[str, Any]) -> dict[str, float]:
+    """AUC of guessing the label from each property and from several together, by what it is called in reports."""
+    every = {f"guess from {entry['name']}": entry["auc"] for entry in shortcuts["properties"]}
+    every |= {f"guess from {TOGETHER[kind]}": entry["auc"] for kind, entry in shortcuts["together"].items()}
+    return {name: auc for name, auc in every.items() if auc is not None}
 
 
 def _leak(images: pd.DataFrame, rows: pd.DataFrame, check: str, subject: str, key: str) -> LeakError:
@@ -143,7 +146,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
-def _write_files(folder: Path, findings: Findings, usable: pd.DataFrame, shortcuts: dict[str, object]) -> None:
+def _write_files(folder: Path, findings: Findings, usable: pd.DataFrame, shortcuts: dict[str, Any]) -> None:
     training = usable[usable["split"] == "train"]
     findings.quarantine.to_csv(folder / "quarantine.csv", index=False)
     _write(folder / "shortcuts.json", shortcuts)

@@ -107,7 +107,8 @@ def release(tmp_path_factory, model_folder):
     """The folder that the package stage writes, by the stage itself."""
     folder = tmp_path_factory.mktemp("chain")
     write_evaluation(folder / "evaluation")
-    package.run(model_folder, folder / "evaluation", folder / "release")
+    (folder / "profile.json").write_text('{"images": 40, "statistics": {}}')
+    package.run(model_folder, folder / "evaluation", folder / "profile.json", folder / "release")
     return folder / "release"
 
 
