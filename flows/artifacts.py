@@ -11,7 +11,12 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "precision", "f1", "brier", "ece")
 MOST_PIXELS = (1400, 2000)
-PICTURES = {"roc": "ROC curve", "confusion": "Confusion matrices", "gallery": "Films with their heatmaps"}
+PICTURES = {
+    "roc": "ROC curve",
+    "confusion": "Confusion matrices",
+    "gallery": "Films with their heatmaps",
+    "shortcuts": "What gives the label away without the film",
+}
 
 
 def publish(recipe: str, evaluation: Path) -> None:

@@ -3,12 +3,14 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
 import joblib
 
 from pipelines.errors import ChainError
+from pipelines.stage import end_with
 
 ADDRESS = "FILMGATE_DASK"
 SHARD = 16
@@ -41,9 +43,24 @@ def each(work: Callable[[Any], Result], parts: Iterable[Any]) -> Iterator[Result
         yield from _on_cluster(work, parts, address)
         return
     known = list(parts)
-    prefer = "processes" if len(known) > MANY else "threads"
-    pool = joblib.Parallel(n_jobs=-1, prefer=prefer, return_as="generator")
+    if len(known) > MANY:
+        work, backend = _Tied(work, os.getpid()), "loky"
+    else:
+        backend = "threading"
+    pool = joblib.Parallel(n_jobs=-1, backend=backend, return_as="generator")
     yield from pool(joblib.delayed(work)(part) for part in known)
+
+
+@dataclass(frozen=True)
+class _Tied:
+    """Work of a process that ends when the one that started it is gone."""
+
+    work: Callable[[Any], Any]
+    parent: int
+
+    def __call__(self, part: Any) -> Any:
+        end_with(self.parent)
+        return self.work(part)
 
 
 def _on_cluster(work: Callable[[Any], Result], parts: Iterable[Any], address: str) -> Iterator[Result]:

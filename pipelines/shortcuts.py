@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from pipelines.intervals import Z, newcombe
 from pipelines.recipe import ImageParams, LabelParams

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from pipelines.errors import FilmgateError
@@ -79,6 +80,12 @@ def fresh_file(file: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@cache
+def end_with(process: int) -> None:
+    """End this process as soon as the other one is gone; asking twice is like asking once."""
+    threading.Thread(target=_watch, args=(process,), daemon=True).start()
+
+
 def _parser(run: Callable[..., None], paths: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=inspect.getdoc(run))
     parser.add_argument("--recipe", type=Path, required=True, help="the recipe, a YAML file")
@@ -96,11 +103,11 @@ def _report(error: FilmgateError) -> None:
 def _end_with_parent() -> None:
     """End when the flow that started this stage is gone, so that a killed run leaves nobody writing its outputs."""
     if parent := os.environ.get(PARENT):
-        threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+        end_with(int(parent))
 
 
-def _watch(parent: int) -> None:
-    while _alive(parent):
+def _watch(process: int) -> None:
+    while _alive(process):
         time.sleep(0.3)
     os._exit(1)
 

@@ -121,7 +121,7 @@ def test_an_override_leaves_recipe_results_and_release_alone(released):
     [
         (["--set", "train.epohcs=2"], "Did you mean epochs"),
         (["--set", "train.epochs=many"], "Received: 'many'"),
-        (["--recipe", "dmeo"], "Known recipes: chest-xray, demo"),
+        (["--recipe", "dmeo"], "Known recipes: chest-xray, cifar10, demo"),
         (["--recipe", "chest-xray"], "There is no data/raw/chest-xray, which ingest@chest-xray needs"),
     ],
 )

@@ -1,7 +1,24 @@
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
 import pytest
 
 from pipelines.errors import ChainError
 from pipelines.parallel import ADDRESS, each, shards
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def alive(process):
+    """Whether a process runs; one that ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def double(numbers):
@@ -15,6 +32,31 @@ def test_items_come_in_shards_in_order():
 
 def test_results_come_in_the_order_of_the_parts():
     assert list(each(double, shards(range(100), 7))) == [double(part) for part in shards(range(100), 7)]
+
+
+def test_processes_give_the_same_as_threads(monkeypatch):
+    monkeypatch.setattr("pipelines.parallel.MANY", 3)
+    assert list(each(double, shards(range(100), 7))) == [double(part) for part in shards(range(100), 7)]
+
+
+def test_worker_processes_end_with_the_one_that_started_them():
+    code = (
+        "import os, time; from pipelines import parallel; from tests_parallel_work import slow; parallel.MANY = 3; "
+        "print(*(pid for pid in parallel.each(slow, range(8))), flush=True)"
+    )
+    script = "import os, time\ndef slow(part):\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tests_parallel_work.py").write_text(script)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, str(ROOT)])}
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+        worker = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    end = time.monotonic() + 20
+    while alive(worker) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not alive(worker)
 
 
 def test_two_worker_processes_give_the_same(monkeypatch, cluster_address):
