@@ -20,10 +20,12 @@ def sections(side):
 
 
 def draw(raw, count, size, kind, first=0):
-    """Pictures of the given width and height, all different, in two class folders."""
+    """Pictures of the given width and height, all different, grainy as films are, in two class folders."""
     for label in LABELS:
         (raw / label).mkdir(parents=True, exist_ok=True)
+    grain = np.random.default_rng(0).normal(0, 12, (size[1], size[0])).astype(np.float32)
     for number in range(first, first + count):
-        coarse = np.random.default_rng(number).integers(0, 256, (7, 7), dtype=np.uint8)
-        film = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-        film.save(raw / LABELS[number % 2] / f"{number:06d}.{kind.lower()}")
+        coarse = np.random.default_rng(number).integers(30, 226, (7, 7), dtype=np.uint8)
+        ground = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+        film = np.clip(ground + np.roll(grain, number, axis=0), 0, 255).astype(np.uint8)
+        Image.fromarray(film).save(raw / LABELS[number % 2] / f"{number:06d}.{kind.lower()}")

@@ -1,12 +1,12 @@
 """Stage 1: from a raw data set to its manifest."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from pipelines.alike import twins
 from pipelines.errors import DataError
 from pipelines.examine import EXAMINED, examine, nothing_known
 from pipelines.known import Known, Stamp, remember, stamp, version_of
-from pipelines.manifest import Record
+from pipelines.manifest import SPLITS, Record
 from pipelines.parallel import each, shards
 from pipelines.pictures import Place
 from pipelines.recipe import AlikeParams, LabelParams, SplitParams
@@ -92,7 +92,7 @@ def run(
     _check_splits(table)
     with fresh_file(manifest) as beside:
         pq.write_table(table, beside)
-    _summarise(table.select(["split", "label", "site", "patient_id"]).to_pandas())
+    _summarise(table)
 
 
 def described(records: Iterator[Record]) -> pa.Table:
@@ -199,7 +199,7 @@ def _splits(home: pa.Table, places: np.ndarray, split: SplitParams) -> list[str 
 
 
 def _check_splits(table: pa.Table) -> None:
-    lost = table.filter(pc.is_null(table["split"]))["image_id"]
+    lost = table.filter(pc.and_(pc.is_null(table["split"]), pc.is_null(table["fault"])))["image_id"]
     if len(lost):
         raise DataError(
             f"{len(lost)} images have no split, e.g. {lost[0].as_py()}: the recipe keeps the publisher's train, val "
@@ -207,10 +207,16 @@ def _check_splits(table: pa.Table) -> None:
         )
 
 
-def _summarise(table: pd.DataFrame) -> None:
-    counts = table.fillna("none").groupby(["split", "label"]).size().unstack(fill_value=0)
-    print(f"{len(table)} images of {len(table.drop_duplicates(['site', 'patient_id']))} patients")
-    print(counts.to_string())
+def _summarise(table: pa.Table) -> None:
+    patients = table.group_by(["site", "patient_id"]).aggregate([])
+    print(f"{len(table)} images of {len(patients)} patients")
+    counts = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))
+    for split in (*SPLITS, None):
+        found = [
+            f"{label or 'no label'} {count}" for (of, label), count in sorted(counts.items(), key=str) if of == split
+        ]
+        if found:
+            print(f"  {split or 'no split'}: {', '.join(found)}")
 
 
 if __name__ == "__main__":

@@ -9,23 +9,22 @@ that is not known by these is hashed, and decoded only if its content is new too
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
 from importlib.util import find_spec
 from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pydicom
 
 from pipelines.stage import fresh_file
 
 SETTLED = 2 * 10**9  # nanoseconds
 VERSION = b"version"
 BATCH = 4096
+LIBRARIES = ("numpy", "pillow", "pydicom", "python-gdcm")
 
 
 class Stamp(NamedTuple):
@@ -92,7 +91,7 @@ def digest(file: Path) -> str:
 
 def version_of(modules: Sequence[str]) -> str:
     """Changes with the code of some modules, by their names in `pipelines`, and with the libraries that decode."""
-    digest = hashlib.sha256(f"{PIL.__version__} {pydicom.__version__} {np.__version__}".encode())
+    digest = hashlib.sha256(" ".join(metadata.version(library) for library in LIBRARIES).encode())
     for module in modules:
         spec = find_spec(f"pipelines.{module}")
         assert spec is not None

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -36,8 +35,8 @@ def assign(
 
 def _groups(patients: Sequence[str], twins: Sequence[int] | np.ndarray) -> list[str]:
     """For each image the first name, in alphabetical order, of the patients tied to it by shared pictures."""
-    patient, names = pd.factorize(np.asarray(patients, dtype=object), sort=True)
-    picture, _ = pd.factorize(np.asarray(twins))
+    names, patient = np.unique(np.asarray(patients, dtype=object), return_inverse=True)
+    _, picture = np.unique(np.asarray(twins), return_inverse=True)
     nodes = len(names) + int(picture.max(initial=-1)) + 1
     ties = coo_array((np.ones(len(patient)), (patient, picture + len(names))), shape=(nodes, nodes))
     component = connected_components(ties, directed=False)[1]
