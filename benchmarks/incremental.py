@@ -1,9 +1,9 @@
 """What one per cent of new films costs: ingest and preprocess of a whole set, and again after some films are added.
 
-    python -m benchmarks.incremental [--films 8000] [--side 1200]
+    python -m benchmarks.incremental [--films 4000] [--side 2400]
 
-Draws the films first. Both stages run as they do in the chain, each in a process of its own; their code is also timed
-without the start of the process, which costs the same however large the set is.
+Draws films as large as those of a digital detector first. Both stages run as they do in the chain, each in a process of
+its own; the share is also given without the start of these processes, which costs the same however large the set is.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from pipelines.recipe_file import write_yaml
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--films", type=int, default=8000)
-    parser.add_argument("--side", type=int, default=1200)
+    parser.add_argument("--films", type=int, default=4000)
+    parser.add_argument("--side", type=int, default=2400)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
