@@ -137,7 +137,8 @@ def _all_classes(probability: Tensor, positive_index: int) -> Tensor:
 def _score_gradient(logits: Tensor) -> Tensor:
     if logits.shape[1] == 1:
         return ops.ones_like(logits)
-    return ops.one_hot(ops.argmax(logits, axis=1), logits.shape[1])
+    best = ops.max(logits, axis=1, keepdims=True)
+    return ops.cast(ops.equal(logits, best), logits.dtype)  # Keras' argmax has no ONNX form
 
 
 def _check_activation(layer: layers.Layer) -> None:

@@ -71,13 +71,14 @@ def test_the_closed_form_equals_the_gradient(head, outputs, pictures):
     assert np.allclose(heat, expected, atol=1e-5 * expected.max())
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("head", HEADS)
-def test_the_exported_file_says_what_the_model_says(head, pictures, tmp_path):
-    whole = inference_model(network(head), STATISTICS, 1)
+def test_the_exported_file_says_what_the_model_says(head, outputs, pictures, tmp_path):
+    whole = inference_model(network(head, outputs), STATISTICS, 1)
     export(whole, tmp_path / "model.onnx")
     assert max(parity(whole, tmp_path / "model.onnx", pictures).values()) < 1e-4
     answers = Graph(tmp_path / "model.onnx").answer(pictures[:1])
-    assert answers.probability.shape == (1, 2)
+    assert answers.probability.shape == (1, max(outputs, 2))
     assert answers.distance.shape == (1,)
 
 
