@@ -4,8 +4,9 @@ A check names a column and the values that are allowed there; null always passes
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from pipelines.manifest import Fault
 from pipelines.recipe import LabelParams
 from pipelines.recipe_checks import ChecksParams, ImageChoice, ImageLimit, ImageRule, SetLimit
 
@@ -58,8 +59,8 @@ def checks_of_set(checks: ChecksParams) -> list[Check]:
 
 
 def _of_files(checks: ChecksParams) -> list[Check]:
-    kinds = ("unreadable", "truncated", "unsupported", "row_without_file", "file_without_row")
-    return [_absent(kind, getattr(checks, kind)) for kind in kinds]
+    keys = [fault.replace(" ", "_") for fault in get_args(Fault)]
+    return [_absent(key, getattr(checks, key)) for key in keys]
 
 
 def _of_pixels(checks: ChecksParams) -> list[Check]:

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from pipelines.manifest import Fault
 from pipelines.recipe import LabelParams, SplitParams
 from pipelines.splits import DEALT
 
-FAULTS = ("unreadable", "truncated", "unsupported", "row without file", "file without row")
 SET_COLUMNS = ("split missing", "class empty", "class share", "split proportion", "drift", "shortcut")
 NO_LABEL = "none at all"
 
@@ -18,7 +19,7 @@ def facts_of_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """The manifest with the columns that `checks_of_images` judges, each null where a check does not apply."""
     table = manifest.copy()
     sound = table["fault"].isna()
-    for fault in FAULTS:
+    for fault in get_args(Fault):
         table[fault.replace(" ", "_")] = table["reason"].where(table["fault"] == fault)
     sides = table[["width", "height"]]
     table["shortest_side"] = sides.min(axis=1)

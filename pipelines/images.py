@@ -18,6 +18,7 @@ from pipelines.recipe import ImageParams
 MOST_PIXELS = dicom.MOST_PIXELS
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 EIGHT_BIT = ("L", "RGB", "CMYK", "YCbCr", "HSV")
+SCALABLE = ("JPEG", "MPO")  # formats that can be decoded at a smaller scale
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and the values that swap width and height
 TRANSPARENT = ("P", "PA", "LA", "La", "RGBA", "RGBa", "RGBX")
 
@@ -31,6 +32,12 @@ def load(source: Path | bytes, image: ImageParams, name: str | None = None) -> n
         ImageError: see `read`.
     """
     return prepare(read(source, name, enough(image)), image)
+
+
+def load_with_film(source: bytes, image: ImageParams) -> tuple[np.ndarray, Image.Image]:
+    """What `load` gives, and the film with every pixel; only a JPEG, which has smaller scales, is decoded twice."""
+    film = read(source)
+    return (load(source, image) if film.format in SCALABLE else prepare(film, image)), film
 
 
 def enough(image: ImageParams) -> int:

@@ -13,9 +13,9 @@ from pipelines.errors import ChainError
 from pipelines.stage import end_with
 
 ADDRESS = "FILMGATE_DASK"
-SHARD = 16
-MANY = 200
-PATIENCE = "10s"
+SHARD = 16  # images of one task
+MANY = 200  # tasks that are worth the start of processes
+PATIENCE = "10s"  # with a scheduler
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

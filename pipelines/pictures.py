@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.images import read
+from pipelines.known import Stamp, stamp
 from pipelines.manifest import Form
 from pipelines.sources import cifar, idx, npz
 
@@ -48,19 +49,14 @@ def open_picture(raw: Path, place: Place, at_least: int | None = None) -> Opened
     if place.form == "picture":
         content = file.read_bytes()
         return Opened(read(content, file.name, at_least), hashlib.sha256(content).hexdigest(), len(content))
-    pixels = np.ascontiguousarray(_array(place.form, file, _stamp(file))[place.index])
+    pixels = np.ascontiguousarray(_array(place.form, file, stamp(file))[place.index])
     picture = Image.fromarray(pixels)
     picture.info.update(stored=picture.size, bits=8)
     digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     return Opened(picture, digest, None)
 
 
-def _stamp(file: Path) -> tuple[int, int]:
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
-
-
 @lru_cache(maxsize=8)
-def _array(form: str, file: Path, stamp: tuple[int, int]) -> np.ndarray:
+def _array(form: str, file: Path, version: Stamp) -> np.ndarray:
     """All images of a file; kept, since its images are asked for one after another."""
     return ARRAYS[form](file)

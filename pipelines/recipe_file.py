@@ -15,9 +15,9 @@ from ruamel.yaml.error import YAMLError
 
 from pipelines.errors import RecipeError
 from pipelines.recipe import Recipe
-from pipelines.recipe_sources import CifarSource, DicomSource, FolderSource, IdxSource, NpzSource
+from pipelines.recipe_sources import SourceParams
 
-SOURCES = {"folder": FolderSource, "dicom": DicomSource, "idx": IdxSource, "npz": NpzSource, "cifar": CifarSource}
+SOURCES = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(SourceParams)[0])}
 Model = TypeVar("Model", bound=BaseModel)
 
 

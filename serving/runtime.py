@@ -11,7 +11,7 @@ from PIL import Image
 from pipelines.card import Card
 from pipelines.decision import decide, familiarity
 from pipelines.errors import ImageError
-from pipelines.images import load, read, to_eight_bit
+from pipelines.images import load, load_with_film, to_eight_bit
 from pipelines.inference import Classifier
 from pipelines.notice import NOTICE
 from serving.overlay import overlay, spread
@@ -60,8 +60,8 @@ class Predictor:
         Raises:
             ImageError: the bytes are no picture that can be read.
         """
-        picture = read(film)
-        heat = self._classifier.answer(self._prepared(film)[None]).heatmap[0]
+        frame, picture = load_with_film(film, self.card.image)
+        heat = self._classifier.answer(frame[None]).heatmap[0]
         drawn = _drawable(picture)
         drawn = overlay(drawn, spread(self._strength(heat), drawn.size, self.card.image), opacity)
         file = io.BytesIO()

@@ -81,7 +81,7 @@ def _pickled(path: Path) -> tuple[np.ndarray, np.ndarray]:
         with path.open("rb") as file:
             batch = _Unpickler(file, encoding="bytes").load()
         pixels, numbers = batch[b"data"].pixels(), batch[b"labels"]
-    except _Refused as refusal:
+    except _RefusedError as refusal:
         raise DataError(
             f"{path} asks for {refusal}, which no batch of CIFAR-10 needs; nothing of it was run. "
             "Get it from its publisher."
@@ -95,7 +95,7 @@ def _pickled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return pixels, np.array(numbers)
 
 
-class _Refused(Exception):  # noqa: N818
+class _RefusedError(Exception):
     """A pickle asks for a name that the making of an array does not need."""
 
 
@@ -104,7 +104,7 @@ class _Dtype:
 
     def __init__(self, name: Any, *_: Any) -> None:
         if name not in ("u1", b"u1", "|u1", b"|u1"):
-            raise _Refused(f"numpy.dtype({name!r})")
+            raise _RefusedError(f"numpy.dtype({name!r})")
 
     def __setstate__(self, state: Any) -> None:
         """Byte order and the like, which bytes do not have."""
@@ -151,5 +151,5 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name in the pickle."""
         if (module, name) not in ALLOWED:
-            raise _Refused(f"{module}.{name}")
+            raise _RefusedError(f"{module}.{name}")
         return ALLOWED[module, name]

@@ -16,11 +16,7 @@ import pytest
 from pipelines.recipe_file import override, read_yaml, write_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = [
-    "phantom.patients=60",
-    "phantom.external_patients=12",
-    "phantom.films=2",
-    "phantom.size=96",
+QUICK = (
     "image.height=48",
     "image.width=48",
     "model.filters=[8, 16]",
@@ -28,7 +24,8 @@ SMALL = [
     "gates.0.minimum=0.0",
     "gates.1.minimum=0.0",
     "gates.2.minimum=0.0",
-]
+)
+SMALL = ("phantom.patients=60", "phantom.external_patients=12", "phantom.films=2", "phantom.size=96", *QUICK)
 
 
 @dataclass
@@ -100,6 +97,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def quick():
+    """Overrides that make any recipe small enough for a test, whatever comes of it."""
+    return QUICK
 
 
 @pytest.fixture(scope="session")
