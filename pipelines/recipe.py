@@ -4,12 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.recipe_checks import (
-    ChecksParams,
-)
-from pipelines.recipe_sources import (
-    SourceParams,
-)
+from pipelines.recipe_checks import ChecksParams
+from pipelines.recipe_models import ModelParams
+from pipelines.recipe_sources import SourceParams
 from pipelines.section import Positive, Section, Share, Split
 
 Metric = Literal["auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1", "brier", "ece"]
@@ -106,25 +103,51 @@ class AugmentParams(Section):
     noise: Share
 
 
-class ModelParams(Section):
-    """The architecture, by name, with the sizes that may be chosen."""
+class HeadParams(Section):
+    """The first phase of transfer learning: the dense layers alone, on features that the frozen rest gave once.
 
-    name: Literal["small-cnn", "custom-cnn"]
-    filters: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    dense: Positive
-    dropout: Share
+    views: augmented views of each training image whose features are kept, one an epoch in turn; 0 for the plain image.
+    """
+
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    views: Annotated[int, Field(ge=0)]
 
 
 class TrainParams(Section):
-    """How the model is trained; the epoch with the best validation AUC is kept."""
+    """How the model is trained.
+
+    seed: of weights, order and augmentation.
+    batch: images a step, over all devices together.
+    head: a first phase with the rest frozen, or null; in the second, batch normalisation stays as it came.
+    schedule: the learning rate rises over the share `warm_up` of all steps, then falls with the cosine, is divided by 5
+        whenever half of `patience` epochs brought nothing, or stays.
+    weight_decay: decoupled (Loshchilov and Hutter 2019); 0 is plain Adam.
+    clip_norm: largest norm of the whole gradient, or null.
+    label_smoothing: share of the target that is spread over all classes.
+    balance: rarer classes as they are, with larger weights, or drawn as often as the largest.
+    monitor: the validation figure whose best epoch is kept; training stops `patience` epochs after it.
+    precision: of the layers' arithmetic; weights stay float32, and so does the exported model.
+    jit: compile the step with XLA (or TorchInductor).
+    devices: one, all GPUs of this machine, or the workers that TF_CONFIG names.
+    """
 
     seed: int
-    epochs: Positive
     batch: Positive
+    head: HeadParams | None
+    epochs: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["cosine", "plateau", "constant"]
+    warm_up: Share
     weight_decay: Annotated[float, Field(ge=0)]
+    clip_norm: Annotated[float, Field(gt=0)] | None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    balance: Literal["none", "weights", "oversample"]
+    monitor: Literal["auc", "accuracy", "loss"]
     patience: Positive
-    class_weights: bool
+    precision: Literal["float32", "bfloat16", "float16"]
+    jit: bool
+    devices: Literal["one", "all", "workers"]
 
 
 class ThresholdParams(Section):

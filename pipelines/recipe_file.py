@@ -15,10 +15,23 @@ from ruamel.yaml.error import YAMLError
 
 from pipelines.errors import RecipeError
 from pipelines.recipe import Recipe
+from pipelines.recipe_models import ModelParams
 from pipelines.recipe_sources import SourceParams
+from pipelines.section import Section
 
 SOURCES = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(SourceParams)[0])}
+MODELS = {
+    name: kind for kind in get_args(get_args(ModelParams)[0]) for name in get_args(kind.model_fields["name"].annotation)
+}
+CHOICES = {"kind": SOURCES, "name": MODELS}  # by the key that says which section it is
+CHOSEN = {"source": "kind", "external": "kind", "model": "name"}
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Models(Section):
+    """A `model` section alone."""
+
+    model: ModelParams
 
 
 def load(path: Path) -> Recipe:
@@ -34,6 +47,15 @@ def load_sections(path: Path, names: Iterable[str]) -> dict[str, Any]:
     """Read the named sections of a recipe, checked with all the others; `recipe` is its name."""
     recipe = load(path)
     return {name: path.stem if name == "recipe" else getattr(recipe, name) for name in names}
+
+
+def load_models(path: Path) -> dict[str, ModelParams]:
+    """Read a file of `model` sections by name.
+
+    Raises:
+        RecipeError: the file is missing, or a section does not fit.
+    """
+    return {name: _checked(Models, {"model": section}, str(path)).model for name, section in read_yaml(path).items()}
 
 
 def override(path: Path, assignments: Iterable[str]) -> dict[str, Any]:
@@ -128,16 +150,20 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{key} {first['ctx']['error']}."
     if first["type"] == "union_tag_invalid":
-        return f"{key}.kind must be one of {', '.join(SOURCES)}. Received: {first['ctx']['tag']!r}."
+        return f"{key}.{_choice(key)}. Received: {first['ctx']['tag']!r}."
     if first["type"] == "union_tag_not_found":
-        return f"{key}.kind is missing. Add one of {', '.join(SOURCES)}."
+        return f"{key}.{CHOSEN[key]} is missing. Add one of {', '.join(CHOICES[CHOSEN[key]])}."
     received = f"{first['input']!r} ({type(first['input']).__name__})"
     return f"{key} must be {_expected(first['msg'])}. Received: {received}."
 
 
+def _choice(section: str) -> str:
+    return f"{CHOSEN[section]} must be one of {', '.join(CHOICES[CHOSEN[section]])}"
+
+
 def _written(loc: Sequence[int | str]) -> list[int | str]:
-    """Where a value stands in the file; the kind of a source, which stands second, is no key of its own."""
-    return [part for place, part in enumerate(loc) if not (place == 1 and loc[0] in ("source", "external"))]
+    """Where a value stands in the file; the kind of a section, which stands second, is no key of its own."""
+    return [part for place, part in enumerate(loc) if not (place == 1 and loc[0] in CHOSEN)]
 
 
 def _expected(message: str) -> str:
@@ -157,7 +183,7 @@ def _keys(model: type[BaseModel], path: Sequence[int | str]) -> Iterable[str]:
     here: Any = model
     for part in path:
         fields = getattr(here, "model_fields", {})
-        inner = SOURCES.get(str(part)) or getattr(fields.get(str(part)), "annotation", here)
+        inner = SOURCES.get(str(part)) or MODELS.get(str(part)) or getattr(fields.get(str(part)), "annotation", here)
         models = [one for one in (inner, *get_args(inner)) if hasattr(one, "model_fields")]
         here = models[0] if models else here
     return getattr(here, "model_fields", {})

@@ -3,41 +3,29 @@
 Grad-CAM (Selvaraju et al. 2017, 10.1109/ICCV.2017.74) weighs each channel of the last feature map by the mean gradient
 of the class score. Behind that map come only pooling, dense layers, normalisation and activations, whose derivatives
 are known in closed form: chained backwards here, they need no automatic gradient, and export like any other layer.
+
+The mean is the sum over the cells of the map by their number. Pooling keeps this sum, whatever its windows: the maximum
+hands its gradient to one cell, the average to its cells in equal parts. So no place need be known.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
-from sklearn.covariance import LedoitWolf
 
 from pipelines.errors import ModelError
+from pipelines.export.familiarity import FeatureStatistics
 
 Tensor = Any  # of whichever backend Keras runs on
 
 DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": ops.ones_like,
     "relu": lambda output: ops.cast(output > 0, output.dtype),
+    "relu6": lambda output: ops.cast((output > 0) & (output < 6), output.dtype),
     "sigmoid": lambda output: output * (1 - output),
     "tanh": lambda output: 1 - ops.square(output),
 }
-
-
-@dataclass(frozen=True)
-class FeatureStatistics:
-    """Mean (channels,) and inverse covariance (channels, channels) of the pooled features of training images."""
-
-    mean: np.ndarray
-    precision: np.ndarray
-
-
-def feature_statistics(features: np.ndarray) -> FeatureStatistics:
-    """Statistics of pooled features (n, channels), the covariance shrunk (Ledoit & Wolf 2004)."""
-    fitted = LedoitWolf().fit(features)
-    return FeatureStatistics(fitted.location_.astype("float32"), fitted.precision_.astype("float32"))
 
 
 def feature_extractor(model: keras.Model) -> keras.Model:
@@ -69,20 +57,28 @@ def head_layers(model: keras.Model) -> list[layers.Layer]:
     """The layers from the last feature map (not included) to the logits (included), in order.
 
     Raises:
-        ModelError: they are no plain chain of layers with a known derivative.
+        ModelError: they are no plain chain of layers with a known derivative, which on the map may not depend on
+            the place.
     """
     chain = [model.get_layer("logit")]
     while (before := chain[0].input._keras_history.operation).name != "features":
-        if not isinstance(before, (*BACKWARD, layers.GlobalAveragePooling2D, layers.Flatten)):
+        if type(before) not in (BACKWARD if len(before.output.shape) == 2 else BACKWARD_ON_MAPS):
             raise ModelError(
                 f"Between features and logit, {model.name} has {before.name} ({type(before).__name__}), "
-                "whose derivative is not known. Expected pooling, flattening, dense, dropout, activation or "
-                "batch normalisation."
+                "whose derivative is not known. Expected on the map pooling, dropout or batch normalisation; behind "
+                "pooling or flattening also dense layers and activations."
             )
         chain.insert(0, before)
     for layer in chain:
         _check_activation(layer)
+        _check_axis(layer)
     return chain
+
+
+def vector_layers(model: keras.Model) -> list[layers.Layer]:
+    """The layers of the head from the one that makes a vector of the feature map, in order."""
+    head = head_layers(model)
+    return head[next(place for place, layer in enumerate(head) if len(layer.output.shape) == 2) :]
 
 
 class GradCam(layers.Layer):
@@ -100,10 +96,11 @@ class GradCam(layers.Layer):
         """Heat of each cell."""
         features, *outputs = taps
         gradient = _score_gradient(outputs[-1])
-        for layer, output in zip(self.head[:0:-1], outputs[:0:-1], strict=True):
-            gradient = _backward(layer)(layer, output, gradient)
-        weights = _channel_weights(self.head[0], gradient, features)
-        return ops.relu(ops.sum(features * weights[:, None, None, :], axis=-1))
+        for layer, output in zip(reversed(self.head), reversed(outputs), strict=True):
+            gradient = BACKWARD[type(layer)](layer, output, gradient)
+        _, rows, columns, _ = features.shape
+        weights = gradient[:, None, None, :] / (rows * columns)
+        return ops.relu(ops.sum(features * weights, axis=-1))
 
     def compute_output_shape(self, taps_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """(n, rows, columns)."""
@@ -150,20 +147,33 @@ def _check_activation(layer: layers.Layer) -> None:
         )
 
 
+def _check_axis(layer: layers.Layer) -> None:
+    if isinstance(layer, layers.BatchNormalization) and layer.axis not in (-1, len(layer.output.shape) - 1):
+        raise ModelError(f"{layer.name} normalises along axis {layer.axis}. Expected the channels, axis -1.")
+
+
 def _derivative(activation: Callable[..., Tensor], output: Tensor) -> Tensor:
     return DERIVATIVES[activation.__name__](output)
 
 
 def _dense(layer: layers.Dense, output: Tensor, gradient: Tensor) -> Tensor:
-    return ops.matmul(gradient * _derivative(layer.activation, output), ops.transpose(layer.kernel))
+    gradient = gradient * _derivative(layer.activation, output)
+    # The kernel stands on the left as it is: turned round, it would be in the exported file a second time.
+    return ops.transpose(ops.matmul(_kernel(layer), ops.transpose(gradient)))
+
+
+def _kernel(layer: layers.Dense) -> Tensor:
+    """Weights (inputs, units); over a flattened map, whose cells count alike, their sums (channels, units)."""
+    before = layer.input._keras_history.operation
+    while isinstance(before, layers.Dropout):
+        before = before.input._keras_history.operation
+    if not isinstance(before, layers.Flatten):
+        return layer.kernel
+    return ops.sum(ops.reshape(layer.kernel, (-1, before.input.shape[-1], layer.units)), axis=0)
 
 
 def _activation(layer: layers.Activation, output: Tensor, gradient: Tensor) -> Tensor:
     return gradient * _derivative(layer.activation, output)
-
-
-def _dropout(layer: layers.Dropout, output: Tensor, gradient: Tensor) -> Tensor:
-    return gradient
 
 
 def _normalisation(layer: layers.BatchNormalization, output: Tensor, gradient: Tensor) -> Tensor:
@@ -171,21 +181,27 @@ def _normalisation(layer: layers.BatchNormalization, output: Tensor, gradient: T
     return gradient * scale / ops.sqrt(layer.moving_variance + layer.epsilon)
 
 
-BACKWARD: dict[type[layers.Layer], Callable[..., Tensor]] = {
-    layers.Dense: _dense,
-    layers.Activation: _activation,
-    layers.Dropout: _dropout,
+def _flattening(layer: layers.Flatten, output: Tensor, gradient: Tensor) -> Tensor:
+    channels = layer.input.shape[-1]
+    return ops.sum(ops.reshape(gradient, (-1, gradient.shape[1] // channels, channels)), axis=1)
+
+
+def _unchanged(layer: layers.Layer, output: Tensor, gradient: Tensor) -> Tensor:
+    return gradient
+
+
+# From the gradient behind a layer to the one before it, (n, units); on maps to its sum over the cells, (n, channels).
+BACKWARD_ON_MAPS: dict[type[layers.Layer], Callable[..., Tensor]] = {
+    layers.MaxPooling2D: _unchanged,
+    layers.AveragePooling2D: _unchanged,
+    layers.Dropout: _unchanged,
     layers.BatchNormalization: _normalisation,
 }
-
-
-def _backward(layer: layers.Layer) -> Callable[..., Tensor]:
-    return BACKWARD[type(layer)]
-
-
-def _channel_weights(first: layers.Layer, gradient: Tensor, features: Tensor) -> Tensor:
-    """Mean over the cells of the gradient that reaches the feature map, (n, channels)."""
-    rows, columns, channels = features.shape[1:]
-    if isinstance(first, layers.GlobalAveragePooling2D):
-        return gradient / (rows * columns)
-    return ops.mean(ops.reshape(gradient, (-1, rows * columns, channels)), axis=1)
+BACKWARD: dict[type[layers.Layer], Callable[..., Tensor]] = {
+    **BACKWARD_ON_MAPS,
+    layers.GlobalAveragePooling2D: _unchanged,
+    layers.GlobalMaxPooling2D: _unchanged,
+    layers.Flatten: _flattening,
+    layers.Dense: _dense,
+    layers.Activation: _activation,
+}

@@ -1,9 +1,7 @@
-"""Writing a trained model as ONNX, and proving that the file says what the model says."""
+"""The model file that every kind of model is written to, and the proof that it says what the model says."""
 
-import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import onnx
 
@@ -13,29 +11,28 @@ from pipelines.inference import OUTPUTS, Graph
 LARGEST_DIFFERENCE = 1e-4
 
 
-def export(model: keras.Model, path: Path) -> None:
-    """Write an inference model as ONNX; the same model gives the same bytes."""
-    model(np.zeros((1, *model.input.shape[1:]), dtype=np.uint8))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter looks for aliases that NumPy 2 announces as gone
-        model.export(path, format="onnx", verbose=False)
+def name_in_order(path: Path) -> None:
+    """Name nodes and tensors by their place, so that the same model gives the same bytes.
+
+    The names that converters choose, and the order of the weights, change from run to run.
+    """
     written = onnx.load(path)
-    _name_in_order(written.graph)
+    _rename(written.graph)
     onnx.save(written, path)
 
 
-def parity(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, float]:
-    """Largest difference between the model and its file, by output.
+def parity(meant: dict[str, np.ndarray], path: Path, images: np.ndarray) -> dict[str, float]:
+    """Largest difference between a model's outputs and those of its file, by output.
 
     Differences of heatmaps and distances are shares of the largest value, those of probabilities are absolute.
 
     Args:
+        meant: what the model says of the images, by the names of the outputs.
         images: (n, height, width, channels) uint8.
     Raises:
         ModelError: the file says something else than the model.
     """
     written = vars(Graph(path).answer(images))
-    meant = {name: keras.ops.convert_to_numpy(value) for name, value in model(images).items()}
     differences = {name: _difference(name, meant[name], written[name]) for name in OUTPUTS}
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= LARGEST_DIFFERENCE:
@@ -46,8 +43,7 @@ def parity(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, floa
     return differences
 
 
-def _name_in_order(graph: onnx.GraphProto) -> None:
-    """Name nodes and tensors by their place; the converter's own names and order of weights change from run to run."""
+def _rename(graph: onnx.GraphProto) -> None:
     names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
     for place, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{place}"

@@ -1,0 +1,30 @@
+"""Writing a trained Keras model as ONNX."""
+
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipelines.export.onnx_file import name_in_order, parity
+
+
+def export(model: keras.Model, path: Path) -> None:
+    """Write an inference model as ONNX; the same model gives the same bytes."""
+    model(np.zeros((1, *model.input.shape[1:]), dtype=np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converter looks for aliases that NumPy 2 announces as gone
+        model.export(path, format="onnx", verbose=False)
+    name_in_order(path)
+
+
+def proven(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, float]:
+    """Largest difference between the model and its file, by output (see `parity`).
+
+    Args:
+        images: (n, height, width, channels) uint8.
+    Raises:
+        ModelError: the file says something else than the model.
+    """
+    meant = {name: keras.ops.convert_to_numpy(value) for name, value in model(images).items()}
+    return parity(meant, path, images)
