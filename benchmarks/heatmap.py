@@ -17,8 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.explain import FeatureStatistics, inference_model
-from pipelines.export import export
+from pipelines.export.explain import FeatureStatistics, inference_model
+from pipelines.export.keras_export import export
 from pipelines.models import build
 from pipelines.recipe_file import load
 

@@ -4,8 +4,8 @@ import numpy as np
 from keras import ops
 from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.augment import apply
 from pipelines.recipe import AugmentParams
+from pipelines.training.augment import apply
 
 STILL = {
     "rotation": 0.0,

@@ -90,7 +90,7 @@ def digest(file: Path) -> str:
 
 
 def version_of(modules: Sequence[str]) -> str:
-    """Changes with the code of some modules, by their names in `pipelines`, and with the libraries that decode."""
+    """Changes with the code of modules, named as in `pipelines.<name>`, and with the libraries that decode."""
     digest = hashlib.sha256(" ".join(metadata.version(library) for library in LIBRARIES).encode())
     for module in modules:
         spec = find_spec(f"pipelines.{module}")

@@ -87,7 +87,7 @@ def _prepare(raw: Path, image: ImageParams, places: Sequence[Place]) -> np.ndarr
 def _draw_augmentation(folder: Path, augment: AugmentParams, cache: Path) -> None:
     """Draw the contact sheet of the first training images; one that would be the same is copied."""
     some = np.load(folder / "train.npy", mmap_mode="r")[:4]
-    code = version_of(["augment", "contact_sheet"])
+    code = version_of(["contact_sheet", "training.augment"])
     key = hashlib.sha256(f"{code} {augment.model_dump_json()} {some.shape}".encode() + some.tobytes()).hexdigest()
     drawn = cache / "augmentation" / f"{key}.png"
     if not drawn.is_file():

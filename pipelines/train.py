@@ -1,18 +1,17 @@
 """Stage 4: train, choose the threshold on validation, and write the model with its card as one proven file."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
+from pipelines.architecture.files import write_architecture
 from pipelines.card import Card, Familiarity, sha256
-from pipelines.explain import feature_extractor, feature_statistics, inference_model
-from pipelines.export import export, parity
+from pipelines.export.familiarity import feature_statistics
 from pipelines.inference import Answers, Graph
-from pipelines.models import build
 from pipelines.prepared import read_split
 from pipelines.recipe import (
     AugmentParams,
@@ -25,8 +24,15 @@ from pipelines.recipe import (
 )
 from pipelines.stage import command, fresh_folder
 from pipelines.threshold import choose_threshold, refer_band
-from pipelines.training import Labelled, fit, predict, repeatable
+from pipelines.training.checkpoint import Checkpoints
+from pipelines.training.course import best_of
+from pipelines.training.devices import is_chief
+from pipelines.training.identity import identity
+from pipelines.training.labelled import Labelled, labelled
+from pipelines.training.learner import Learner
+from pipelines.training.learners import learner_of
 
+CHECKPOINT_SECONDS = 30.0
 PARITY_IMAGES = 32
 FAMILIARITY_STEPS = 201
 
@@ -34,6 +40,7 @@ FAMILIARITY_STEPS = 201
 def run(
     prepared: Path,
     trained: Path,
+    cache: Path,
     recipe: str,
     title: str,
     labels: LabelParams,
@@ -44,23 +51,27 @@ def run(
     threshold: ThresholdParams,
     serve: ServeParams,
 ) -> None:
-    """Train on `train`, choose epoch and threshold on `val`; write `model.keras`, `model.onnx`, card and history."""
-    repeatable(train.seed)
-    learn, check = (_labelled(prepared, split, labels) for split in ("train", "val"))
-    network = build(model, image, labels)
-    print(
-        f"{network.name}: {network.count_params():,} parameters, {len(learn.targets)} training images",
-        flush=True,
-    )
-    history = fit(network, learn, check, augment, train)
-    features = predict(feature_extractor(network), learn.images)
-    whole = inference_model(network, feature_statistics(features), labels.positive_index)
+    """Train on `train`, choose epoch and threshold on `val`; write the model, `model.onnx`, card and history.
+
+    A run that was broken off goes on where its last checkpoint in `cache` stands, and one that ended is not repeated,
+    as long as data, code and the numbers that decide it are the same.
+    """
+    learn, check = (labelled(prepared, split, labels) for split in ("train", "val"))
+    learner = learner_of(model, image, labels, augment, train)
+    print(f"{learner.name}: {learner.parameters:,} parameters, {len(learn.targets)} training images", flush=True)
+    key = identity(prepared, (image, labels, augment, model, train))
+    history = learner.fit(learn, check, Checkpoints(cache / "training", key, CHECKPOINT_SECONDS))
+    if not is_chief():
+        return
+    statistics = feature_statistics(learner.features(learn.images))
     with fresh_folder(trained) as folder:
         onnx = folder / "model.onnx"
-        export(whole, onnx)
-        differences = parity(whole, onnx, np.asarray(check.images[:PARITY_IMAGES]))
-        network.save(folder / "model.keras")
+        differences = learner.export(onnx, statistics, np.asarray(check.images[:PARITY_IMAGES]))
+        learner.save(folder)
+        (folder / "architecture").mkdir()
+        write_architecture(folder / "architecture", learner, np.array(learn.images[0]))
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+        write_validation(folder / "validation.json", history, train.monitor)
         answers, digest = Graph(onnx).answer_all(check.images), sha256(onnx)
         cut, refer = operating_point(answers, check, labels, threshold)
         card = Card(
@@ -74,10 +85,24 @@ def run(
             refer=refer,
             familiarity=reference(answers.distance, serve.refuse),
             heat_scale=full_strength(answers, check, labels),
-            facts=_facts(prepared, network, history, differences),
+            facts=_facts(prepared, learner, history, train, differences),
         )
         card.write(folder / "card.json")
-    print(f"{trained}: version {card.version}, threshold {card.threshold}, refer band {card.refer}")
+    print(f"{trained}: version {card.version}{in_words(card)}")
+
+
+def in_words(card: Card) -> str:
+    """Threshold and refer band, where the card has them."""
+    threshold = "" if card.threshold is None else f", threshold {card.threshold:.4f}"
+    return threshold if card.refer is None else f"{threshold}, refer band {card.refer[0]:.4f} to {card.refer[1]:.4f}"
+
+
+def write_validation(file: Path, history: list[dict[str, Any]], monitor: str) -> None:
+    """Write what the kept epoch reached on validation: what runs are compared by."""
+    best = best_of(history, monitor)
+    told = {name: best[f"val_{name}"] for name in ("auc", "accuracy", "loss")}
+    told["epoch"] = history.index(best) + 1
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def operating_point(
@@ -104,32 +129,27 @@ def full_strength(answers: Answers, check: Labelled, labels: LabelParams) -> flo
     return float(np.median(answers.heatmap[chosen].max(axis=(1, 2))))
 
 
-def _labelled(prepared: Path, split: str, labels: LabelParams) -> Labelled:
-    """A split with its targets; with two classes, 1 is the positive one wherever it stands in the recipe."""
-    images, rows = read_split(prepared, split)
-    targets = rows["target"].to_numpy()
-    return Labelled(images, (targets == labels.positive_index).astype(int) if labels.positive else targets)
-
-
 def _facts(
     prepared: Path,
-    network: keras.Model,
-    history: list[dict[str, float]],
+    learner: Learner,
+    history: list[dict[str, Any]],
+    train: TrainParams,
     differences: dict[str, float],
 ) -> dict[str, Any]:
     """Numbers for people: on what and how the model was trained, and how well its file repeats it."""
-    best = max(history, key=lambda row: row["val_auc"])
+    best = best_of(history, train.monitor)
     return {
         "data": {split: _split_facts(prepared, split) for split in ("train", "val")},
         "training": {
-            "architecture": network.name,
-            "parameters": network.count_params(),
+            "architecture": learner.name,
+            "parameters": learner.parameters,
             "epochs": len(history),
-            "best_epoch": int(best["epoch"]),
+            "best_epoch": history.index(best) + 1,
             "validation_auc": best["val_auc"],
+            "validation_accuracy": best["val_accuracy"],
         },
         "parity": differences,
-        "software": {name: version(name) for name in ("keras", "numpy", "onnxruntime")},
+        "software": {name: version(name) for name in (learner.framework, "numpy", "onnxruntime")},
     }
 
 

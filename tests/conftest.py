@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipelines.card import Card, Familiarity, sha256
-from pipelines.recipe import ImageParams, LabelParams
+from pipelines.recipe import ImageParams, LabelParams, TrainParams
 from pipelines.recipe_sources import FolderSource
 
 
@@ -143,3 +143,33 @@ def as_png():
         return file.getvalue()
 
     return encode
+
+
+@pytest.fixture
+def training():
+    """A function that makes a `train` section; what a test does not name is a short run of small batches."""
+
+    def section(**changes):
+        return TrainParams(**(TRAINING | changes))
+
+    return section
+
+
+TRAINING = {
+    "seed": 1,
+    "batch": 8,
+    "head": None,
+    "epochs": 4,
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "warm_up": 0.05,
+    "weight_decay": 1e-4,
+    "clip_norm": None,
+    "label_smoothing": 0.0,
+    "balance": "weights",
+    "monitor": "auc",
+    "patience": 4,
+    "precision": "float32",
+    "jit": False,
+    "devices": "one",
+}

@@ -7,15 +7,16 @@ from pipelines.card import read_card
 from pipelines.errors import DataError
 from pipelines.inference import Classifier
 from pipelines.prepared import COLUMNS
-from pipelines.recipe import AugmentParams, LabelParams, ModelParams, ServeParams, ThresholdParams, TrainParams
+from pipelines.recipe import AugmentParams, LabelParams, ServeParams, ThresholdParams, TrainParams
+from pipelines.recipe_models import SmallCnn
 from pipelines.train import reference, run
-from pipelines.training import BestEpoch, Labelled, auc
+from pipelines.training.course import auc
+from tests.conftest import TRAINING
 
 AUGMENT = AugmentParams(
     rotation=5, shift=0.05, shear=0, zoom=0.05, flip=False, contrast=0.1, brightness=0.05, noise=0.01
 )
-MODEL = ModelParams(name="small-cnn", filters=(4, 6), dense=4, dropout=0.1)
-TRAIN = TrainParams(seed=1, epochs=4, batch=8, learning_rate=0.01, weight_decay=1e-4, patience=4, class_weights=True)
+MODEL = SmallCnn(name="small-cnn", filters=(4, 6), dense=4, dropout=0.1)
 THRESHOLD = ThresholdParams(rule="youden", minimum=0.5, refer_error=0.1)
 
 
@@ -41,24 +42,32 @@ def train(prepared, trained, labels, image, **changed):
     run(
         prepared,
         trained,
+        changed.get("cache", trained.with_name(f"{trained.name}-cache")),
         recipe="tiny",
         title="Patches",
         labels=labels,
         image=image,
         augment=AUGMENT,
         model=MODEL,
-        train=changed.get("train", TRAIN),
-        threshold=THRESHOLD,
+        train=TrainParams(**TRAINING),
+        threshold=changed.get("threshold", THRESHOLD),
         serve=ServeParams(refuse=0.01),
     )
 
 
 def test_training_leaves_a_model_that_tells_the_classes_apart(prepared, tmp_path, labels, small_image):
     train(prepared, trained := tmp_path / "model", labels, small_image)
-    assert {path.name for path in trained.iterdir()} == {"model.keras", "model.onnx", "card.json", "history.csv"}
+    assert {path.name for path in trained.iterdir()} == {
+        "architecture",
+        "model.keras",
+        "model.onnx",
+        "card.json",
+        "history.csv",
+        "validation.json",
+    }
     images = np.load(prepared / "val.npy")
     answers = Classifier(trained).answer(images)
-    assert auc(np.arange(24) % 2, answers.probability[:, 1:]) > 0.9
+    assert auc(np.arange(24) % 2, answers.probability) > 0.9
     saved = keras.models.load_model(trained / "model.keras")
     assert np.allclose(saved.predict(images.astype("float32"), verbose=0)[:, 0], answers.probability[:, 1], atol=1e-5)
 
@@ -85,6 +94,25 @@ def test_training_again_gives_the_same_model_bit_for_bit(prepared, tmp_path, lab
     )
 
 
+def test_another_threshold_does_not_train_again(prepared, tmp_path, labels, small_image, monkeypatch):
+    cache = tmp_path / "cache"
+    train(prepared, tmp_path / "one", labels, small_image, cache=cache)
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trains"))
+    rule = THRESHOLD.model_copy(update={"rule": "sensitivity", "minimum": 1.0})
+    train(prepared, tmp_path / "two", labels, small_image, cache=cache, threshold=rule)
+    assert (tmp_path / "one" / "model.onnx").read_bytes() == (tmp_path / "two" / "model.onnx").read_bytes()
+    images = np.load(prepared / "train.npy")
+    np.save(prepared / "train.npy", images[::-1])
+    with pytest.raises(pytest.fail.Exception, match="trains"):
+        train(prepared, tmp_path / "three", labels, small_image, cache=cache)
+
+
+def test_a_worker_that_is_not_the_first_writes_nothing(prepared, tmp_path, labels, small_image, monkeypatch):
+    monkeypatch.setattr("pipelines.train.is_chief", lambda: False)
+    train(prepared, tmp_path / "model", labels, small_image)
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_positive_class_may_stand_first(prepared, tmp_path, small_image):
     turned = LabelParams(names=("PNEUMONIA", "NORMAL"), positive="PNEUMONIA")
     for split in ("train", "val"):
@@ -93,7 +121,7 @@ def test_the_positive_class_may_stand_first(prepared, tmp_path, small_image):
         rows.to_parquet(prepared / f"{split}.parquet")
     train(prepared, trained := tmp_path / "model", turned, small_image)
     answers = Classifier(trained).answer(np.load(prepared / "val.npy"))
-    assert auc(np.arange(24) % 2, answers.probability[:, :1]) > 0.9
+    assert auc(np.arange(24) % 2, answers.probability[:, ::-1]) > 0.9
 
 
 def test_without_prepared_images_nothing_is_written(tmp_path, labels, small_image):
@@ -106,37 +134,3 @@ def test_familiarity_refers_to_the_distances_of_validation():
     found = reference(np.array([3.0, 1.0, 2.0]), refuse=0.1)
     assert (found.distances[0], found.distances[100], found.distances[-1]) == (1.0, 2.0, 3.0)
     assert found.refuse == 0.1
-
-
-class Scripted:
-    """Stands for a model whose answers get better and then worse."""
-
-    def __init__(self):
-        self.weights, self.stop_training = 0, False
-        self.output = None
-
-    def get_weights(self):
-        return [np.array(self.weights)]
-
-    def set_weights(self, weights):
-        self.weights = int(weights[0])
-
-
-def test_the_best_epoch_is_kept_and_patience_ends(monkeypatch):
-    scores = iter([0.6, 0.9, 0.8, 0.7, 0.95])
-    monkeypatch.setattr("pipelines.training.predict", lambda model, images: np.full((4, 1), 0.5))
-    monkeypatch.setattr("pipelines.training.auc", lambda targets, probability: next(scores))
-    model = Scripted()
-    best = BestEpoch(
-        model, Labelled(np.zeros((4, 1)), np.array([0, 1, 0, 1])), TRAIN.model_copy(update={"patience": 2})
-    )
-    best.set_model(model)
-    for epoch in range(4):
-        model.weights = epoch
-        best.on_epoch_end(epoch, {"loss": 0.5})
-        if model.stop_training:
-            break
-    best.on_train_end()
-    assert epoch == 3
-    assert model.weights == 1
-    assert [row["val_auc"] for row in best.history] == [0.6, 0.9, 0.8, 0.7]

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from pipelines.augment import Augment, apply
 from pipelines.contact_sheet import STILL, changed
 from pipelines.recipe import AugmentParams
+from pipelines.training.augment import Augment, apply, inverse_affine, resample
 
 NOTHING = AugmentParams(rotation=0, shift=0, shear=0, zoom=0, flip=False, contrast=0, brightness=0, noise=0)
 MUCH = AugmentParams(rotation=9, shift=0.1, shear=0.1, zoom=0.1, flip=True, contrast=0.2, brightness=0.1, noise=0.05)
@@ -58,6 +58,22 @@ def test_values_stay_grey_levels(images):
 
 def test_nothing_changes_outside_training(images):
     assert np.array_equal(ops.convert_to_numpy(Augment(MUCH, 1)(images, training=False)), images.astype(np.float32))
+
+
+def test_a_layer_that_always_changes_does_so_when_a_model_predicts(images):
+    start = keras.layers.Input(images.shape[1:], dtype="uint8")
+    for always in (True, False):
+        shown = keras.Model(start, Augment(MUCH, 7, always=always)(start)).predict_on_batch(images)
+        assert np.array_equal(shown, images.astype(np.float32)) is not always
+
+
+def test_resampling_equals_that_of_keras(images):
+    change = {name: ops.convert_to_tensor(np.float32([value] * 4)) for name, value in STILL.items()}
+    change |= {"rotation": np.float32([3, -7, 20, 90]), "shift_x": np.float32([0.1, -0.2, 0, 0.05])}
+    change |= {"shear": np.float32([0, 0.1, -0.1, 0]), "zoom": np.float32([0.2, -0.1, 0, 0])}
+    matrix = inverse_affine(change, 21, 17)
+    expected = ops.image.affine_transform(images.astype(np.float32), matrix, "bilinear", "constant")
+    assert np.allclose(ops.convert_to_numpy(resample(images, matrix)), ops.convert_to_numpy(expected), atol=0.01)
 
 
 def test_the_same_seed_changes_alike_and_another_otherwise(images):

@@ -1,0 +1,1 @@
+"""How a model is trained: batches, phases, checkpoints, and the learner that a recipe chooses."""
