@@ -1,13 +1,13 @@
 """What a run leaves in the Prefect UI: figures, gates and pictures."""
 
-import base64
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from pipelines.page import jpeg
 
 SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "precision", "f1", "brier", "ece")
 MOST_PIXELS = (1400, 2000)
@@ -56,6 +56,4 @@ def _inline(path: Path) -> str:
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail(MOST_PIXELS)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return jpeg(small, quality=80)

@@ -46,7 +46,7 @@ class Chain:
 
     def __init__(self, root: Path, recipe: str) -> None:
         self.root, self.recipe = root, recipe
-        _quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
+        quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
         self._repo = Repo(str(root))
         with chdir(root):
             self.stages = self._plan()
@@ -66,14 +66,14 @@ class Chain:
             BusyError: another run holds the data.
             ChainError: the stage failed; the message is the stage's own. Its last good results are put back.
         """
-        with chdir(self.root), without_noise(), _fault_file() as fault:
+        with chdir(self.root), without_noise(), fault_file() as fault:
             try:
                 return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
                 raise BusyError(f"Another run is using {self.root} ({error}). Wait for it to end.") from None
             except DvcException as error:
                 self._restore(stage)
-                raise ChainError(_reason(stage, error, fault)) from None
+                raise ChainError(reason(stage, error, fault)) from None
 
     def _restore(self, stage: str) -> None:
         """Bring back what the stage made when it last succeeded; DVC removes it before a run."""
@@ -83,7 +83,7 @@ class Chain:
             return  # there never was a success
 
 
-def _quiet(*loggers: logging.Logger) -> None:
+def quiet(*loggers: logging.Logger) -> None:
     """Keep DVC's own story (and its copy in Prefect's) off the screen; the flow says what happens."""
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -91,7 +91,7 @@ def _quiet(*loggers: logging.Logger) -> None:
 
 
 @contextmanager
-def _fault_file() -> Iterator[Path]:
+def fault_file() -> Iterator[Path]:
     """Let stages find this interpreter, watch this process, and leave their sentence in a file."""
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +106,8 @@ def _fault_file() -> Iterator[Path]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _reason(stage: str, error: DvcException, fault: Path) -> str:
+def reason(stage: str, error: Exception, fault: Path) -> str:
+    """Why a stage failed: in its own words, or in DVC's."""
     if fault.is_file():
         return fault.read_text(encoding="utf-8")
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error

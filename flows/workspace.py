@@ -69,15 +69,15 @@ def _project_files(root: Path) -> Iterator[str]:
 
 def _share_cache(root: Path, folder: Path) -> None:
     """Give the workspace the project's cache, and from it the data sets that were added to DVC by hand."""
-    project = Repo(str(root))
+    with Repo(str(root)) as project:
+        cache = project.cache.local_cache_dir
     config = folder / ".dvc" / "config.local"
-    cache = project.cache.local_cache_dir
     config.write_text(f'[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n    type = "{LINKS}"\n')
-    own = Repo(str(folder))
-    added = [stage.addressing for stage in own.index.stages if stage.is_data_source]
-    if added:
-        own.checkout(added, force=True, allow_missing=True)
-    known = {Path(out.fs_path).name for out in own.index.outs}
+    with Repo(str(folder)) as own:
+        added = [stage.addressing for stage in own.index.stages if stage.is_data_source]
+        if added:
+            own.checkout(added, force=True, allow_missing=True)
+        known = {Path(out.fs_path).name for out in own.index.outs}
     _link_unknown(root / "data" / "raw", folder / "data" / "raw", known)
 
 
