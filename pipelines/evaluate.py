@@ -14,15 +14,16 @@ from pipelines.gallery import Tile, gallery, sheet
 from pipelines.gates import check
 from pipelines.inference import Classifier
 from pipelines.metrics import measure
-from pipelines.plots import as_png, plots
+from pipelines.plot_style import as_png
+from pipelines.plots import plots
 from pipelines.plots_data import shortcuts as shortcut_plot
 from pipelines.predictions import tabulate
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import SHORTCUTS, as_text, render
+from pipelines.report import SHORTCUTS, as_text, read_architecture, render
 from pipelines.stage import command, fresh_folder
 
-READS = ("pipelines/report.html.j2",)
+READS = ("pipelines/architecture/table.html.j2", "pipelines/report.html.j2")
 
 
 def run(
@@ -61,7 +62,8 @@ def run(
             (folder / f"{name}.png").write_bytes(data)
         sheet(tiles).save(folder / "gallery.png")
         again = _command(classifier.card, prepared=prepared, model=model, shortcuts=shortcuts, evaluation=evaluation)
-        page = render(classifier.card, metrics, verdict, pictures, tiles, audited, again)
+        layers = read_architecture(model / "architecture")
+        page = render(classifier.card, metrics, verdict, pictures, tiles, audited, layers, again)
         (folder / "report.html").write_text(page, encoding="utf-8")
     print(as_text(metrics, verdict))
 

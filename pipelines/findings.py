@@ -1,18 +1,16 @@
 """What validation found: as sentences, as JSON, and as a page with the films that were put aside."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from pipelines.checks import Check
 from pipelines.errors import FilmgateError, ImageError
 from pipelines.images import to_eight_bit
 from pipelines.manifest import SPLITS
+from pipelines.page import jpeg, rendered
 from pipelines.pictures import Place, open_picture
 
 TEMPLATE = "findings.html.j2"
@@ -80,21 +78,18 @@ def write_page(file: Path, findings: Findings, raw: Path, docs: dict[str, str]) 
         raw: the raw data set, from which those images are read once more.
         docs: pages of Data Docs by the name of their suite.
     """
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     counts = pd.crosstab(findings.images["split"].fillna("none"), findings.images["label"].fillna("none"))
     counts = counts.reindex([name for name in (*SPLITS, "none") if name in counts.index])
     aside = findings.images.merge(findings.quarantine, on="image_id", suffixes=("_read", ""))
-    text = pages.get_template(TEMPLATE).render(
-        findings=findings,
-        docs=docs,
-        counts=counts,
-        patients=len(findings.images.drop_duplicates(["site", "patient_id"])),
-        aside=[_tile(raw, row) for _, row in aside.head(SHOWN).iterrows()],
-        of_set=findings.by_set.to_dict("records"),
-    )
-    file.write_text(text, encoding="utf-8")
+    facts = {
+        "findings": findings,
+        "docs": docs,
+        "counts": counts,
+        "patients": len(findings.images.drop_duplicates(["site", "patient_id"])),
+        "aside": [_tile(raw, row) for _, row in aside.head(SHOWN).iterrows()],
+        "of_set": findings.by_set.to_dict("records"),
+    }
+    file.write_text(rendered(TEMPLATE, facts), encoding="utf-8")
 
 
 def _tile(raw: Path, row: pd.Series) -> dict[str, object]:
@@ -115,6 +110,4 @@ def _tile(raw: Path, row: pd.Series) -> dict[str, object]:
 def _inline(picture: Image.Image) -> str:
     small = to_eight_bit(picture).convert("RGB")
     small.thumbnail((TILE, TILE))
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=85)
-    return base64.b64encode(file.getvalue()).decode()
+    return jpeg(small, quality=85)

@@ -36,7 +36,7 @@ def run(model: Path, evaluation: Path, profile: Path, release: Path) -> None:
         (folder / "MODEL_CARD.md").write_text(model_card(card, metrics, gates["gates"]), encoding="utf-8")
         note = json.dumps(release_note(card, bento, gates["gates"], metrics), indent=2)
         (folder / "release.json").write_text(note + "\n", encoding="utf-8")
-    print(f"{release}: {bento.name}, {len(gates['gates'])} gates passed")
+    print(f"{release}: {bento.name}")
 
 
 def refuse_unproven(gates: dict[str, Any]) -> None:

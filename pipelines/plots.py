@@ -3,7 +3,6 @@
 With two classes a plot has one panel with a curve per split; with more, one panel per split with a curve per class.
 """
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,30 +17,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from pipelines.calibration import BINS, reliability
 from pipelines.card import Card
 from pipelines.intervals import wilson
+from pipelines.plot_style import COLOURS, DASHES, INK, SOFT, STYLE
 from pipelines.predictions import probabilities, stated
-
-INK, SOFT, FAINT, DPI = "#24313d", "#8a96a1", "#d5dbe1", 130
-# Okabe & Ito 2008: eight colours that people with any colour vision tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A7F00")
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)))
-STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.7,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-}
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -77,13 +54,6 @@ def plots(tables: Tables, metrics: Mapping[str, Any], card: Card) -> dict[str, F
         "calibration": calibration(tables, metrics, card),
         "confusion": confusion(metrics, card),
     }
-
-
-def as_png(figure: Figure) -> bytes:
-    """A figure as a PNG file, as large as what is drawn on it: no legend is cut off, however many lines it has."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
-    return file.getvalue()
 
 
 def roc(panels: Mapping[str, list[Curve]]) -> Figure:

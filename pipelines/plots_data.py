@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipelines.plots import COLOURS, INK, SOFT, STYLE
+from pipelines.plot_style import COLOURS, INK, SOFT, STYLE
 
 CHANCE, GAP = 0.5, 0.6
 LEFT, REMOVED, BOTH = COLOURS[1], COLOURS[5], SOFT

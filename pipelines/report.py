@@ -1,17 +1,16 @@
 """The report: one HTML file with the verdict, the figures and the pictures, that needs nothing else to be read."""
 
-import base64
-import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from pipelines.card import Card
 from pipelines.gallery import Tile
 from pipelines.notice import NOTICE
+from pipelines.page import jpeg, png, rendered
 
 TEMPLATE = "report.html.j2"
 FIGURES = {
@@ -45,6 +44,7 @@ def render(
     pictures: Mapping[str, bytes],
     tiles: Groups,
     shortcuts: Mapping[str, Any],
+    architecture: Mapping[str, Any] | None,
     command: str,
 ) -> str:
     """The report as HTML.
@@ -55,30 +55,33 @@ def render(
         pictures: PNG files by the name of the plot, the shortcuts among them.
         tiles: of the gallery, by split and by title of their group.
         shortcuts: what shortcuts.json holds.
+        architecture: what architecture.json holds, and its pictures `filters` and `maps`; None where it is not known.
         command: the command line that computes everything again.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"share": share, "interval": interval, "jpeg": jpeg}
-    return environment.get_template(TEMPLATE).render(
-        card=card,
-        metrics=metrics,
-        gates=gates,
-        figures=FIGURES,
-        plots=[(name, *PLOTS[name], png(data)) for name, data in pictures.items() if name in PLOTS],
-        tiles=tiles,
-        shortcuts=png(pictures[SHORTCUTS]),
-        found_shortcuts=shortcut_findings(shortcuts),
-        unmeasured_shortcuts=shortcut_gaps(shortcuts),
-        facts=list(flat(card.facts)),
-        command=command,
-        notice=NOTICE,
-    )
+    facts = {
+        "card": card,
+        "metrics": metrics,
+        "gates": gates,
+        "figures": FIGURES,
+        "plots": [(name, *PLOTS[name], png(data)) for name, data in pictures.items() if name in PLOTS],
+        "tiles": tiles,
+        "shortcuts": png(pictures[SHORTCUTS]),
+        "found_shortcuts": shortcut_findings(shortcuts),
+        "unmeasured_shortcuts": shortcut_gaps(shortcuts),
+        "architecture": architecture,
+        "facts": list(flat(card.facts)),
+        "command": command,
+        "notice": NOTICE,
+    }
+    return rendered(TEMPLATE, facts, {"share": share, "interval": interval, "picture": picture})
+
+
+def read_architecture(folder: Path) -> dict[str, Any] | None:
+    """What training left of the architecture, with its pictures as addresses; None where it left nothing."""
+    if not (folder / "architecture.json").is_file():
+        return None
+    told = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
+    return {**told, **{name: png((folder / f"{name}.png").read_bytes()) for name in ("filters", "maps")}}
 
 
 def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
@@ -151,16 +154,9 @@ def flat(facts: Mapping[str, Any], lead: str = "") -> Iterator[tuple[str, str]]:
             yield name.replace("_", " "), _shown(value)
 
 
-def png(data: bytes) -> str:
-    """A PNG file as an address that holds the picture itself."""
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-
-
-def jpeg(tile: Tile) -> str:
+def picture(tile: Tile) -> str:
     """A tile as an address that holds the picture itself."""
-    file = io.BytesIO()
-    Image.fromarray(tile.picture).save(file, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return jpeg(Image.fromarray(tile.picture), quality=88)
 
 
 def _cell(figures: Mapping[str, Any], name: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from pipelines.plots import as_png
+from pipelines.plot_style import as_png
 from pipelines.plots_data import LEFT, REMOVED, shortcuts
 
 

@@ -34,10 +34,10 @@ def test_a_recipe_cannot_be_changed_after_loading():
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("epochs:", "epoch:", r"train\.epochs is missing|train\.epoch is not a key of a recipe"),
+        ("\n  epochs:", "\n  epoch:", r"train\.epochs is missing|train\.epoch is not a key of a recipe"),
         ("batch: 32", "batch: 32\n  bach: 1", r"train\.bach is not a key of a recipe\. Did you mean batch\?"),
         ("learning_rate: 2e-3", "learning_rate: '1e-4'", r"train\.learning_rate must be .*number\. Received: '1e-4'"),
-        ("epochs: ", "epochs: -", r"train\.epochs must be greater than 0\. Received: -"),
+        ("\n  epochs: ", "\n  epochs: -", r"train\.epochs must be greater than 0\. Received: -"),
         ("flip: false", "flip: 'no'", r"augment\.flip must be .*boolean\. Received: 'no' \(str\)"),
         ("positive: PNEUMONIA", "positive: TB", "labels has 'TB' as positive"),
         ("test: 0.25", "test: -0.25", r"split\.test must be greater than 0"),
@@ -56,7 +56,13 @@ def test_a_recipe_cannot_be_changed_after_loading():
             r"checks\.drift\.severity must be 'fail', 'warn' or 'off'",
         ),
         ("metric: auc", "metric: acc", r"gates\.2\.metric must be .*'auc'"),
-        ("name: small-cnn", "name: vgg99", r"model\.name must be 'small-cnn' or 'custom-cnn'"),
+        ("name: small-cnn", "name: vgg99", r"model\.name must be one of small-cnn, .*torch-cnn\. Received: 'vgg99'"),
+        ("name: small-cnn", "nam: small-cnn", r"model\.name is missing\. Add one of small-cnn"),
+        (
+            "filters: [16",
+            "filtres: [16",
+            r"model\.filt(ers is missing|res is not a key of a recipe\. Did you mean filters)",
+        ),
         ("title: ", "title: [", "is not valid YAML"),
     ],
 )

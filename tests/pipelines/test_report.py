@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from pipelines.gallery import Tile
 from pipelines.gates import check
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import as_text, flat, render, shortcut_findings, shortcut_gaps
+from pipelines.report import as_text, flat, read_architecture, render, shortcut_findings, shortcut_gaps
 
 PIXEL = b"\x89PNG"
 GATES = (
@@ -26,14 +27,15 @@ def audited(*properties, together=0.6, **changes):
     return found | changes
 
 
-def page(measured, labels, gates=GATES, **splits):
+def page(measured, labels, gates=GATES, architecture=None, **splits):
     """The report of imagined answers, and what it should say."""
     card, _, metrics = measured(labels, **splits)
     verdict = check(metrics, gates)
     tiles = {"test": {"False negatives": [Tile("a<b>.png", "NORMAL", np.zeros((4, 8, 3), dtype=np.uint8))]}}
     pictures = {"roc": PIXEL, "shortcuts": PIXEL + b"2"}
     told = audited(guess("file size", 0.95, removed=True), guess("age", 0.61), guess("mode", 0.5, note="constant"))
-    html = render(card, metrics, verdict, pictures, tiles, told, "python -m pipelines.evaluate --recipe x.yaml")
+    again = "python -m pipelines.evaluate --recipe x.yaml"
+    html = render(card, metrics, verdict, pictures, tiles, told, architecture, again)
     return html, metrics, verdict
 
 
@@ -48,6 +50,24 @@ def test_the_report_asks_nothing_of_anybody(two):
     assert all(address.startswith("data:image/") for address in addresses)
     assert "<script" not in two[0]
     assert "http" not in two[0]
+
+
+def test_the_architecture_stands_in_the_report_where_it_is_known(measured, labels, tmp_path):
+    layer = {"name": "conv2d_7", "kind": "convolution", "filter": "3 x 3", "stride": 1, "padding": "same"}
+    layer |= {"size_by_formula": [28, 28, 8], "size": [28, 28, 8], "parameters_by_formula": 80, "parameters": 81}
+    layer |= {"receptive_field": 3, "multiply_adds": 56448, "agrees": False}
+    totals = {"depth": 9, "parameters": 12345, "multiply_adds": 56448, "receptive_field": 3, "filters": ["3 x 3"]}
+    told = {"name": "tiny_net", "input": [28, 28, 1], "layers": [layer], "totals": totals}
+    assert read_architecture(tmp_path) is None
+    (tmp_path / "architecture.json").write_text(json.dumps(told))
+    for name in ("filters", "maps"):
+        (tmp_path / f"{name}.png").write_bytes(PIXEL)
+    html, *_ = page(measured, labels, architecture=read_architecture(tmp_path), test=np.arange(60) % 2)
+    assert "tiny_net: 9 layers with weights" in html
+    assert "<tr class=differs><th>conv2d_7</th>" in html
+    assert "Formula and network differ in conv2d_7." in html
+    assert html.count("data:image/png") == 4
+    assert "Architecture" not in page(measured, labels, test=np.arange(60) % 2)[0]
 
 
 def test_the_verdict_comes_before_the_figures_and_gives_every_reason(two):
