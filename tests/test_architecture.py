@@ -18,12 +18,27 @@ PLUMBING = {
     "pipelines/recipe.py",
     "pipelines/recipe_checks.py",
     "pipelines/recipe_file.py",
+    "pipelines/recipe_models.py",
     "pipelines/recipe_sources.py",
     "pipelines/section.py",
     "pipelines/stage.py",
 }
 STAGES = ("ingest", "validate", "preprocess", "train", "evaluate", "package")
-KERAS_ROOMS = {"augment", "batches", "contact_sheet", "explain", "export", "training", "train", "models"}
+KERAS_ROOMS = {
+    "augment",
+    "compiled",
+    "contact_sheet",
+    "devices",
+    "explain",
+    "follow",
+    "frozen",
+    "keras_export",
+    "keras_layers",
+    "keras_learner",
+    "models",
+    "phases",
+    "predict",
+}
 CODE = (".py", ".j2", ".css")
 HEAVY = {"tensorflow", "keras", "prefect", "dvc", "great_expectations"}
 
@@ -110,6 +125,17 @@ def test_every_recipe_of_params_is_valid(recipe):
 
 def test_every_recipe_file_is_in_params():
     assert {path.stem for path in (ROOT / "recipes").glob("*.yaml")} == set(yaml("params.yaml")["recipes"])
+
+
+def test_every_recipe_is_compared_by_its_validation_figures():
+    recipes = sorted(yaml("params.yaml")["recipes"])
+    assert sorted(yaml("dvc.yaml")["metrics"]) == sorted(f"data/{name}/model/validation.json" for name in recipes)
+
+
+def test_pytorch_is_met_in_one_room():
+    for path in modules("pipelines", "serving", "flows"):
+        if "torch" in {name.split(".")[0] for name in imported(path)}:
+            assert path.parent.name == "pytorch", path
 
 
 def test_stages_never_import_stages():
