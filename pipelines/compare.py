@@ -20,7 +20,7 @@ from pipelines.errors import FilmgateError, RecipeError
 from pipelines.intervals import wilson
 from pipelines.page import png, rendered
 from pipelines.plot_style import INK, SOFT, as_png, styled
-from pipelines.recipe_file import load, load_models
+from pipelines.recipe_file import Entrant, load, load_entrants
 from pipelines.stage import fresh_file
 
 PAGES = Path(".filmgate/architecture")
@@ -44,14 +44,14 @@ def compare(root: Path, name: str, models: Sequence[str], images: int, epochs: i
         FilmgateError: a name is not known, data are not prepared, or an image is too small for a network.
     """
     recipe = load(root / "recipes" / f"{name}.yaml")
-    sections = {**load_models(CLASSICS), OWN: recipe.model}
-    if unknown := [model for model in models if model not in sections]:
-        raise RecipeError(f"There is no model {unknown[0]!r} to compare. Choose from: {', '.join(sections)}.")
+    entrants = {**load_entrants(CLASSICS), OWN: Entrant(model=recipe.model, learning_rate=None)}
+    if unknown := [model for model in models if model not in entrants]:
+        raise RecipeError(f"There is no model {unknown[0]!r} to compare. Choose from: {', '.join(entrants)}.")
     contest = Contest(root / "data" / name / "prepared", recipe, images, epochs)
     page = root / PAGES / f"{name}-compared.html"
     rows: list[dict[str, Any]] = []
     for model in dict.fromkeys(models):
-        row = measured(contest, sections[model], root / PAGES / f"{name}-measured")
+        row = measured(contest, entrants[model], root / PAGES / f"{name}-measured")
         rows.append({"model": row.pop("name"), "own": model == OWN, **row})
         print(f"{model}: {in_words(rows[-1])}", flush=True)
         _write(page, name, contest, rows)
@@ -106,8 +106,8 @@ def _write(page: Path, name: str, contest: Contest, rows: list[dict[str, Any]]) 
         "recipe": name,
         "images": len(contest.learn.targets),
         "checked": len(contest.check.targets),
-        "epochs": contest.train.epochs,
-        "seed": contest.train.seed,
+        "epochs": contest.epochs,
+        "seed": contest.recipe.train.seed,
         "cores": os.cpu_count(),
         "classes": len(contest.recipe.labels.names),
         "chart": png(as_png(chart(rows))),

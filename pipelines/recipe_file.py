@@ -7,9 +7,9 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -28,10 +28,11 @@ CHOSEN = {"source": "kind", "external": "kind", "model": "name"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Models(Section):
-    """A `model` section alone."""
+class Entrant(Section):
+    """A network of a comparison: a `model` section, and its own rate, or null for that of the recipe."""
 
     model: ModelParams
+    learning_rate: Annotated[float, Field(gt=0)] | None
 
 
 def load(path: Path) -> Recipe:
@@ -49,13 +50,13 @@ def load_sections(path: Path, names: Iterable[str]) -> dict[str, Any]:
     return {name: path.stem if name == "recipe" else getattr(recipe, name) for name in names}
 
 
-def load_models(path: Path) -> dict[str, ModelParams]:
-    """Read a file of `model` sections by name.
+def load_entrants(path: Path) -> dict[str, Entrant]:
+    """Read a file of networks to compare, by name.
 
     Raises:
         RecipeError: the file is missing, or a section does not fit.
     """
-    return {name: _checked(Models, {"model": section}, str(path)).model for name, section in read_yaml(path).items()}
+    return {name: _checked(Entrant, section, str(path)) for name, section in read_yaml(path).items()}
 
 
 def override(path: Path, assignments: Iterable[str]) -> dict[str, Any]:

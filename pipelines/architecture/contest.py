@@ -19,7 +19,7 @@ from pipelines.errors import RecipeError
 from pipelines.export.familiarity import FeatureStatistics
 from pipelines.inference import Graph
 from pipelines.recipe import Recipe, TrainParams
-from pipelines.recipe_models import ModelParams
+from pipelines.recipe_file import Entrant
 from pipelines.stage import fresh_file
 from pipelines.training.checkpoint import Checkpoints
 from pipelines.training.course import best_of
@@ -64,10 +64,11 @@ class Contest:
                 names = ", ".join(self._label(target) for target in sorted(absent))
                 raise RecipeError(f"Among {len(images.targets)} {where} images is none of {names}. {way_out}")
 
-    @property
-    def train(self) -> TrainParams:
-        """The recipe's numbers, for so many epochs in one phase."""
-        return self.recipe.train.model_copy(update={"epochs": self.epochs, "head": None, "patience": self.epochs})
+    def train(self, entrant: Entrant) -> TrainParams:
+        """The recipe's numbers, for so many epochs in one phase, at the network's own rate where it has one."""
+        rate = entrant.learning_rate or self.recipe.train.learning_rate
+        changes = {"epochs": self.epochs, "head": None, "patience": self.epochs, "learning_rate": rate}
+        return self.recipe.train.model_copy(update=changes)
 
     @cached_property
     def learn(self) -> Labelled:
@@ -82,10 +83,11 @@ class Contest:
         """Validation images."""
         return labelled(self.prepared, "val", self.recipe.labels)
 
-    def key(self, model: ModelParams) -> str:
+    def key(self, entrant: Entrant) -> str:
         """A digest that is equal where a network would be measured in the same way on the same data."""
         numbers = self.recipe
-        same = identity(self.prepared, (numbers.image, numbers.labels, numbers.augment, model, self.train))
+        sections = (numbers.image, numbers.labels, numbers.augment, entrant.model, self.train(entrant))
+        same = identity(self.prepared, sections)
         told = (same, self.images, sha256(Path(__file__)))
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -120,35 +122,36 @@ class Pace(Checkpoints):
         """Keep nothing: a network is measured from its start to its end, or again."""
 
 
-def measured(contest: Contest, model: ModelParams, known: Path) -> dict[str, Any]:
+def measured(contest: Contest, entrant: Entrant, known: Path) -> dict[str, Any]:
     """Figures of a network, from the folder `known` where it was measured under the same numbers before."""
-    file = known / f"{contest.key(model)}.json"
+    file = known / f"{contest.key(entrant)}.json"
     if not file.is_file():
         with fresh_file(file) as beside:
-            beside.write_text(json.dumps(_measure(contest, model), indent=1), encoding="utf-8")
+            beside.write_text(json.dumps(_measure(contest, entrant), indent=1), encoding="utf-8")
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-def _measure(contest: Contest, model: ModelParams) -> dict[str, Any]:
-    recipe, learn, check = contest.recipe, contest.learn, contest.check
-    learner = learner_of(model, recipe.image, recipe.labels, recipe.augment, contest.train)
+def _measure(contest: Contest, entrant: Entrant) -> dict[str, Any]:
+    recipe, learn, check, train = contest.recipe, contest.learn, contest.check, contest.train(entrant)
+    learner = learner_of(entrant.model, recipe.image, recipe.labels, recipe.augment, train)
     with tempfile.TemporaryDirectory() as folder:
         pace, started = Pace(Path(folder)), time.perf_counter()
-        best = best_of(learner.fit(learn, check, pace), contest.train.monitor)
+        best = best_of(learner.fit(learn, check, pace), train.monitor)
         seconds = time.perf_counter() - started
         speed = _served(learner, Path(folder), check.images)
     facts = totals(learner.layers(np.array(learn.images[0])))
     return {
         "name": learner.name,
         "framework": learner.framework,
-        "weights": getattr(model, "weights", None),
+        "weights": getattr(entrant.model, "weights", None),
+        "learning_rate": train.learning_rate,
         **facts,
         "filters": ", ".join(facts["filters"]),
         "accuracy": best["val_accuracy"],
         "right": round(best["val_accuracy"] * len(check.targets)),
         "checked": len(check.targets),
         "auc": best["val_auc"],
-        "training_rate": min(contest.train.batch, len(learn.targets)) / median(pace.seconds or [seconds]),
+        "training_rate": min(train.batch, len(learn.targets)) / median(pace.seconds or [seconds]),
         **speed,
     }
 

@@ -8,7 +8,7 @@ from pipelines.architecture.contest import Contest, Pace
 from pipelines.compare import CLASSICS, chart, compare, main
 from pipelines.errors import DataError, RecipeError
 from pipelines.prepared import COLUMNS
-from pipelines.recipe_file import load, load_models, override, write_yaml
+from pipelines.recipe_file import Entrant, load, load_entrants, override, write_yaml
 
 DEMO = Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml"
 SMALL = ("image.height=28", "image.width=28", "model.filters=[4, 6]", "model.dense=4", "train.batch=16")
@@ -55,10 +55,11 @@ def test_the_part_of_the_training_images_is_the_recipe_s_choice(project):
 
 def test_what_was_measured_counts_for_the_same_data_and_numbers_alone(project):
     first = contest(project)
-    own, lenet = first.recipe.model, load_models(CLASSICS)["lenet-5"]
+    own, lenet = Entrant(model=first.recipe.model, learning_rate=None), load_entrants(CLASSICS)["lenet-5"]
     keys = [first.key(own), first.key(lenet), contest(project, images=20).key(own), contest(project, epochs=2).key(own)]
     assert len(set(keys)) == 4
     assert contest(project).key(own) == keys[0]
+    assert first.key(own.model_copy(update={"learning_rate": 1e-5})) not in keys
     file = project / "data" / "demo" / "prepared" / "train.npy"
     images = np.load(file)
     np.save(file, images // 2)
@@ -91,7 +92,14 @@ def test_the_chart_fills_the_own_network_alone_and_names_every_one():
 
 
 def test_every_landmark_fits_the_sections_of_a_recipe():
-    assert set(load_models(CLASSICS)) == {"lenet-5", "alexnet", "vgg16", "vgg19"}
+    assert set(load_entrants(CLASSICS)) == {"lenet-5", "alexnet", "vgg16", "vgg19"}
+
+
+def test_a_network_that_has_a_rate_of_its_own_learns_at_that(project):
+    some, entrants = contest(project), load_entrants(CLASSICS)
+    assert some.train(entrants["vgg16"]).learning_rate == 1e-4
+    assert some.train(entrants["lenet-5"]) == some.train(entrants["alexnet"])
+    assert some.train(entrants["lenet-5"]).learning_rate == some.recipe.train.learning_rate
 
 
 def test_mistakes_are_named(project, monkeypatch, capsys):
