@@ -80,7 +80,7 @@ def marked(name):
     return pytest.param(name, marks=pytest.mark.large if name in LARGE else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("name", map(marked, MODELS))
+@pytest.mark.parametrize("name", [marked(model) for model in MODELS])
 def test_a_network_goes_from_prepared_images_into_a_bento_that_answers(name, prepared, raw, tmp_path):
     if name == "torch-cnn":
         pytest.importorskip("torch", reason="PyTorch is not installed (make torch)")
