@@ -16,7 +16,11 @@ import pytest
 from pipelines.recipe_file import override, read_yaml, write_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = (
+SMALL = (
+    "phantom.patients=60",
+    "phantom.external_patients=12",
+    "phantom.films=2",
+    "phantom.size=96",
     "image.height=48",
     "image.width=48",
     "model.filters=[8, 16]",
@@ -25,7 +29,6 @@ QUICK = (
     "gates.1.minimum=0.0",
     "gates.2.minimum=0.0",
 )
-SMALL = ("phantom.patients=60", "phantom.external_patients=12", "phantom.films=2", "phantom.size=96", *QUICK)
 
 
 @dataclass
@@ -97,12 +100,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-@pytest.fixture
-def quick():
-    """Overrides that make any recipe small enough for a test, whatever comes of it."""
-    return QUICK
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,28 @@ import pandas as pd
 import pytest
 
 FILMS = Path(os.environ.get("FILMGATE_REAL_DATA", "nowhere"))
+QUICK = (
+    "image.height=96",
+    "image.width=96",
+    "train.head.epochs=2",
+    "train.head.views=1",
+    "train.epochs=1",
+    "gates.0.minimum=0.0",
+    "gates.1.minimum=0.0",
+    "gates.2.minimum=0.0",
+)
 
 
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(not FILMS.is_dir(), reason="FILMGATE_REAL_DATA names no folder with real films")
-def test_real_films_of_two_hospitals_go_through_the_chain(new_project, quick):
+def test_real_films_of_two_hospitals_go_through_the_chain(new_project):
     project = new_project()
     raw = project.root / "data" / "raw" / "chest-xray"
     raw.mkdir(parents=True)
     for source, name in (("chest_xray_original", "guangzhou"), ("nih_external", "nih")):
         shutil.copytree(FILMS / source, raw / name, copy_function=shutil.copyfile)
-    overrides = [word for assignment in quick for word in ("--set", assignment)]
+    overrides = [word for assignment in QUICK for word in ("--set", assignment)]
     status, output = project.retrain(*overrides, recipe="chest-xray")
     assert status == 0, output
     (data,) = project.root.glob(".filmgate/runs/chest-xray-*/data/chest-xray")
