@@ -1,4 +1,4 @@
-"""TensorFlow's start-up notices, which no setting of its own silences, kept off the screen while stages run."""
+"""TensorFlow's notices about itself, which no setting of its own silences, kept off the screen while stages run."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 NOISE = re.compile(
     rb"I0000 |WARNING: All log messages before absl::InitializeLog|To enable the following instructions: "
+    rb"|WARNING:tensorflow:\d+ out of the last \d+ calls .* triggered tf\.function retracing"
 )
 ERROR_STREAM = 2
 LAST_WORDS = 2.0

@@ -71,27 +71,27 @@ def in_words(row: dict[str, Any]) -> str:
 def chart(rows: Sequence[dict[str, Any]]) -> Figure:
     """Validation accuracy, with its 95 % interval, against multiply-adds; a dot is the larger the more parameters.
 
-    The recipe's own network is filled. Names stand above and below in turn, so that neighbours leave room.
+    The recipe's own network is filled. Names stand to the left of their dots, the last one to the right.
     """
+    by_work = sorted(rows, key=lambda row: row["multiply_adds"])
     with styled():
         figure = Figure(figsize=(9, 4.6), layout="constrained")
         axis = figure.subplots()
-        for place, row in enumerate(sorted(rows, key=lambda row: row["multiply_adds"])):
+        for row in by_work:
             low, high = wilson(row["right"], row["checked"]) or (0.0, 1.0)
             work, area = row["multiply_adds"], SMALLEST_DOT + row["parameters"] / PARAMETERS_A_POINT
             axis.plot([work, work], [low, high], color=SOFT, linewidth=1.4, zorder=2)
             axis.scatter(
                 work, row["accuracy"], s=area, facecolor=INK if row["own"] else "white", edgecolor=INK, zorder=3
             )
-            above = place % 2 == 0
-            away = 4 + max(0, area**0.5 / 2)
+            last, away = row is by_work[-1], 4 + area**0.5 / 2
             axis.annotate(
                 row["model"],
-                (work, high if above else low),
-                (0, away if above else -away),
+                (work, row["accuracy"]),
+                (away if last else -away, 0),
                 textcoords="offset points",
-                ha="center",
-                va="bottom" if above else "top",
+                ha="left" if last else "right",
+                va="center",
                 fontweight="bold" if row["own"] else "normal",
             )
         axis.set_xscale("log")

@@ -4,7 +4,10 @@ import sys
 
 from flows.noise import without_noise
 
-SPOKEN = "I0000 00:00:17 port.cc:153] oneDNN is on\nerror: a patient is in two splits\nWARNING: a real one\n"
+SPOKEN = (
+    "I0000 00:00:17 port.cc:153] oneDNN is on\nerror: a patient is in two splits\nWARNING: a real one\n"
+    "WARNING:tensorflow:5 out of the last 8 calls to <function predict> triggered tf.function retracing. Dear.\n"
+)
 
 
 def test_notices_vanish_and_everything_else_is_passed_on(capfd):
