@@ -21,7 +21,7 @@ MODELS = {**SIZES, "torch-cnn": TORCH}
 LITTLE = {"epochs": 2, "batch": 16, "patience": 2, "warm_up": 0.0}
 HEAD = {"epochs": 2, "learning_rate": 1e-3, "views": 2}
 EACH = 40
-LARGE = ("vgg16", "vgg19", "densenet121", "resnet50", "efficientnet-b0")
+LARGE = (*TRANSFER, "vgg16", "vgg19")
 
 
 @pytest.fixture(scope="module")
