@@ -2,8 +2,10 @@
 
     python -m benchmarks.augmentation [--side 224] [--rounds 5]
 
-Both sides read the same memory-mapped images in shuffled batches of 32, turn, shift, shear, zoom and mirror them within
-the same limits, and hand over float32. They run in turn, so that a machine whose speed drifts drifts for both.
+Both sides take the same images in shuffled batches of 32, turn, shift, shear, zoom and mirror them within the same
+limits, and hand over float32. Ours gathers them from a memory-mapped file; the generator has them in memory as float32,
+and the time in which it brings them there is not counted. They run in turn, so that a machine whose speed drifts drifts
+for both.
 """
 
 import argparse

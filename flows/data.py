@@ -5,7 +5,6 @@ python -m flows.data --recipe mnist
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -16,7 +15,7 @@ from flows.download import DownloadError, checksum, fetch, megabytes
 from flows.public import PublicFile, PublicSet, read_catalogue
 from flows.unpack import unpack
 from flows.versions import Source, Version
-from pipelines.errors import ChainError, DataError, FilmgateError
+from pipelines.errors import ChainError, DataError, in_one_sentence
 from pipelines.recipe_file import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,11 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, help="a name in params.yaml")
     recipe = parser.parse_args(arguments).recipe
-    try:
+    with in_one_sentence():
         bring(ROOT, recipe)
-    except FilmgateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ python -m flows.production --recipe demo
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ChainError, FilmgateError, ReleaseError
+from pipelines.errors import ChainError, ReleaseError, in_one_sentence
 from pipelines.recipe_file import read_yaml
 from pipelines.stage import fresh_file
 
@@ -71,11 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, help="a name in params.yaml")
     recipe = parser.parse_args(arguments).recipe
-    try:
+    with in_one_sentence():
         file, version = name_production(ROOT, recipe)
-    except FilmgateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     print(f"{recipe}: version {version} is the one in production. New images are held against its training images.")
     print(f'Keep it: git add {file.as_posix()} && git commit -m "{recipe} {version} in production"')
 

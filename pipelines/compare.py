@@ -7,7 +7,6 @@ Reads training and validation images, never test. What was measured is kept, so 
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipelines.architecture.contest import Contest, measured
-from pipelines.errors import FilmgateError, RecipeError
+from pipelines.errors import RecipeError, in_one_sentence
 from pipelines.intervals import wilson
 from pipelines.page import png, rendered
 from pipelines.plot_style import INK, SOFT, as_png, styled
@@ -131,11 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=6000, help="training images of each")
     parser.add_argument("--epochs", type=int, default=2, help="of each")
     chosen = parser.parse_args(arguments)
-    try:
+    with in_one_sentence():
         page = compare(Path(), chosen.recipe, _names(chosen.models), chosen.images, chosen.epochs)
-    except FilmgateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     print(f"\n  page    {page}\n  table   {page.with_suffix('.csv')}")
 
 

@@ -12,6 +12,9 @@ FilmgateError
 └── ServiceError    the prediction service is down, or its answer is not one of ours
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 
@@ -63,3 +66,13 @@ class ChainError(FilmgateError):
 
 class ServiceError(FilmgateError):
     """The prediction service is down, or its answer is not one of ours."""
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """End a command with exit status 1 where a FilmgateError stops it, and print that as one sentence."""
+    try:
+        yield
+    except FilmgateError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipelines.architecture.files import read_architecture
 from pipelines.card import Card
 from pipelines.errors import DataError, ModelError
 from pipelines.gallery import Tile, gallery, sheet
@@ -20,7 +21,7 @@ from pipelines.plots_data import shortcuts as shortcut_plot
 from pipelines.predictions import tabulate
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import SHORTCUTS, as_text, read_architecture, render
+from pipelines.report import SHORTCUTS, as_text, render
 from pipelines.stage import command, fresh_folder
 
 READS = ("pipelines/architecture/table.html.j2", "pipelines/report.html.j2")

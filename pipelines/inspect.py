@@ -6,9 +6,7 @@ It shows the trained network where there is one, and an untrained one otherwise,
 """
 
 import argparse
-import json
 import pickle
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -17,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.architecture.files import FILTERS, MAPS, TABLE, write_architecture
-from pipelines.errors import DataError, FilmgateError
-from pipelines.page import png, rendered
+from pipelines.architecture.files import read_architecture
+from pipelines.architecture.write import write_architecture
+from pipelines.errors import DataError, in_one_sentence
+from pipelines.page import rendered
 from pipelines.prepared import read_split
 from pipelines.recipe import ImageParams, Recipe
 from pipelines.recipe_file import load
@@ -40,7 +39,6 @@ HEADINGS = (
     "field",
     "multiply-adds",
 )
-QUIET = ("elementwise", "other")  # kinds of layers that are left out of tables, where they hold no parameters
 # What Keras and PyTorch raise for a file that is damaged, or of another network.
 MISFITS = (OSError, ValueError, TypeError, KeyError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile)
 
@@ -62,11 +60,12 @@ def inspect(root: Path, recipe: str) -> Path:
     image, film = film_of(data / "prepared", numbers.image)
     with tempfile.TemporaryDirectory() as folder:
         write_architecture(Path(folder), learner, image)
-        told = _told(Path(folder))
-    print(as_text(told["architecture"]), "", weights, film, sep="\n")
+        architecture = read_architecture(Path(folder))
+    assert architecture is not None
+    print(as_text(architecture), "", weights, film, sep="\n")
     page = root / PAGES / f"{file.stem}.html"
     with fresh_file(page) as beside:
-        facts = {"recipe": file.stem, "weights": weights, "film": film, **told}
+        facts = {"recipe": file.stem, "weights": weights, "film": film, "architecture": architecture}
         beside.write_text(rendered("architecture/page.html.j2", facts), encoding="utf-8")
     return page
 
@@ -126,7 +125,7 @@ def as_text(architecture: dict[str, Any]) -> str:
     """The layers as a table for a terminal."""
     rows: list[tuple[str, ...]] = [(*HEADINGS, "")]
     for layer in architecture["layers"]:
-        if layer["kind"] not in QUIET or layer["parameters"] or not layer["agrees"]:
+        if layer["listed"]:
             rows.append(_cells(layer))
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -154,24 +153,13 @@ def _cells(layer: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _told(folder: Path) -> dict[str, Any]:
-    architecture = json.loads((folder / TABLE).read_text(encoding="utf-8"))
-    pictures = {name: (folder / file).read_bytes() for name, file in (("filters", FILTERS), ("maps", MAPS))}
-    addresses = {name: png(data) for name, data in pictures.items()}
-    differing = sum(not layer["agrees"] for layer in architecture["layers"])
-    return {"architecture": architecture, "differing": differing, **addresses}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page from the command line; the exit status is 1 when that cannot be done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, help="its name, or the path of its file")
     chosen = parser.parse_args(arguments)
-    try:
+    with in_one_sentence():
         page = inspect(Path(), chosen.recipe)
-    except FilmgateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     print(f"\n  page   {page}")
 
 

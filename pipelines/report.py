@@ -1,8 +1,6 @@
 """The report: one HTML file with the verdict, the figures and the pictures, that needs nothing else to be read."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -74,14 +72,6 @@ def render(
         "notice": NOTICE,
     }
     return rendered(TEMPLATE, facts, {"share": share, "interval": interval, "picture": picture})
-
-
-def read_architecture(folder: Path) -> dict[str, Any] | None:
-    """What training left of the architecture, with its pictures as addresses; None where it left nothing."""
-    if not (folder / "architecture.json").is_file():
-        return None
-    told = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
-    return {**told, **{name: png((folder / f"{name}.png").read_bytes()) for name in ("filters", "maps")}}
 
 
 def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:

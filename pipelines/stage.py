@@ -8,7 +8,6 @@ import argparse
 import inspect
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from pipelines.errors import FilmgateError
+from pipelines.errors import FilmgateError, in_one_sentence
 from pipelines.recipe_file import load_sections
 
 FAULT_FILE = "FILMGATE_FAULT_FILE"
@@ -33,11 +32,8 @@ def command(run: Callable[..., None], arguments: Sequence[str] | None = None) ->
     paths, sections = signature(run)
     parsed = vars(_parser(run, paths).parse_args(arguments))
     _end_with_parent()
-    try:
+    with in_one_sentence(), _left_for_the_flow():
         run(**{name: parsed[name] for name in paths}, **load_sections(parsed["recipe"], sections))
-    except FilmgateError as error:
-        _report(error)
-        sys.exit(1)
 
 
 def signature(run: Callable[..., None]) -> tuple[list[str], list[str]]:
@@ -94,10 +90,15 @@ def _parser(run: Callable[..., None], paths: Sequence[str]) -> argparse.Argument
     return parser
 
 
-def _report(error: FilmgateError) -> None:
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    if fault := os.environ.get(FAULT_FILE):
-        Path(fault).write_text(str(error), encoding="utf-8")
+@contextmanager
+def _left_for_the_flow() -> Iterator[None]:
+    """Leave a fault where the flow that started this stage looks for it."""
+    try:
+        yield
+    except FilmgateError as error:
+        if fault := os.environ.get(FAULT_FILE):
+            Path(fault).write_text(str(error), encoding="utf-8")
+        raise
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.architecture.files import write_architecture
+from pipelines.architecture.write import write_architecture
 from pipelines.card import Card, Familiarity, sha256
 from pipelines.export.familiarity import feature_statistics
 from pipelines.inference import Answers, Graph

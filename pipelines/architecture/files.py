@@ -2,23 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from pipelines.architecture.formulas import as_json
-from pipelines.architecture.pictures import filters_picture, maps_picture
-from pipelines.training.learner import Learner
+from pipelines.page import png
 
 TABLE, FILTERS, MAPS = "architecture.json", "filters.png", "maps.png"
 
 
-def write_architecture(folder: Path, learner: Learner, image: np.ndarray) -> None:
-    """Write `architecture.json`, `filters.png` and `maps.png` into a folder.
-
-    Args:
-        image: the film whose feature maps are shown, (height, width, channels) uint8.
-    """
-    told = {"name": learner.name, "input": list(image.shape), **as_json(learner.layers(image))}
-    (folder / TABLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    (folder / FILTERS).write_bytes(filters_picture(learner.first_filters()))
-    (folder / MAPS).write_bytes(maps_picture(image, learner.feature_maps(image)))
+def read_architecture(folder: Path) -> dict[str, Any] | None:
+    """What `architecture.json` holds, with the pictures `filters` and `maps` as addresses; None where there is none."""
+    if not (folder / TABLE).is_file():
+        return None
+    told = json.loads((folder / TABLE).read_text(encoding="utf-8"))
+    return {**told, "filters": png((folder / FILTERS).read_bytes()), "maps": png((folder / MAPS).read_bytes())}

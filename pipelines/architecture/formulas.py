@@ -114,6 +114,11 @@ class LayerFact:
         """Whether the framework made nothing else than what the formulas say."""
         return self.size_by_formula in (None, self.size) and self.parameters_by_formula in (None, self.parameters)
 
+    @property
+    def listed(self) -> bool:
+        """Whether a table of layers has it: not those that hold nothing and change each number by itself."""
+        return self.kind not in ("elementwise", "other") or self.parameters > 0 or not self.agrees
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -161,7 +166,8 @@ def totals(rows: list[LayerFact]) -> dict[str, Any]:
 
 def as_json(rows: list[LayerFact]) -> dict[str, Any]:
     """What architecture.json holds: the layers, and the totals."""
-    return {"layers": [{**asdict(row), "agrees": row.agrees} for row in rows], "totals": totals(rows)}
+    told = [{**asdict(row), "agrees": row.agrees, "listed": row.listed} for row in rows]
+    return {"layers": told, "totals": totals(rows)}
 
 
 def _fact(layer: Layer, before: list[LayerFact]) -> LayerFact:

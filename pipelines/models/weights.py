@@ -14,13 +14,8 @@ from pipelines.recipe_models import Transfer
 
 LITE0 = "efficientnet-lite0"
 STATE_DICTS = (".pth", ".pt")
-FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    zipfile.BadZipFile,
-)  # what Keras raises for a file that does not fit
+# What Keras raises for a file that does not fit.
+FAULTS = (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile)
 
 
 def bring_weights(model: Transfer, make: Callable[..., keras.Model], network: keras.Model) -> None:

@@ -4,13 +4,11 @@ Raises:
     ModelError: PyTorch is not installed.
 """
 
+from importlib.util import find_spec
+
 from pipelines.errors import ModelError
 
-try:
-    import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
+if find_spec("torch") is None:
     raise ModelError(
         "The recipe's model needs PyTorch, which is not installed. Run `make torch`, or choose another model.name."
-    ) from None
+    )

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipelines.architecture.files import write_architecture
 from pipelines.architecture.formulas import as_json
+from pipelines.architecture.write import write_architecture
 from pipelines.errors import RecipeError
 from pipelines.inspect import as_text, film_of, inspect, main, network_of, recipe_file
 from pipelines.prepared import COLUMNS

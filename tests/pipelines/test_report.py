@@ -4,10 +4,11 @@ import re
 import numpy as np
 import pytest
 
+from pipelines.architecture.files import read_architecture
 from pipelines.gallery import Tile
 from pipelines.gates import check
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import as_text, flat, read_architecture, render, shortcut_findings, shortcut_gaps
+from pipelines.report import as_text, flat, render, shortcut_findings, shortcut_gaps
 
 PIXEL = b"\x89PNG"
 GATES = (
@@ -55,7 +56,7 @@ def test_the_report_asks_nothing_of_anybody(two):
 def test_the_architecture_stands_in_the_report_where_it_is_known(measured, labels, tmp_path):
     layer = {"name": "conv2d_7", "kind": "convolution", "filter": "3 x 3", "stride": 1, "padding": "same"}
     layer |= {"size_by_formula": [28, 28, 8], "size": [28, 28, 8], "parameters_by_formula": 80, "parameters": 81}
-    layer |= {"receptive_field": 3, "multiply_adds": 56448, "agrees": False}
+    layer |= {"receptive_field": 3, "multiply_adds": 56448, "agrees": False, "listed": True}
     totals = {"depth": 9, "parameters": 12345, "multiply_adds": 56448, "receptive_field": 3, "filters": ["3 x 3"]}
     told = {"name": "tiny_net", "input": [28, 28, 1], "layers": [layer], "totals": totals}
     assert read_architecture(tmp_path) is None

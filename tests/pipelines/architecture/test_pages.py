@@ -8,9 +8,9 @@ import numpy as np
 from keras import layers
 from PIL import Image
 
-from pipelines.architecture.files import write_architecture
 from pipelines.architecture.keras_layers import described, feature_maps, first_filters
 from pipelines.architecture.pictures import MAPS, filters_picture, maps_picture, stretched, strongest
+from pipelines.architecture.write import write_architecture
 from tests.pipelines.patches import draw, learner
 
 
