@@ -85,6 +85,7 @@ def test_the_chart_fills_the_own_network_alone_and_names_every_one():
     ]
     [axis] = chart(rows).axes
     assert [text.get_text() for text in axis.texts] == ["ours", "theirs", "another"]
+    assert [text.xy for text in axis.texts] == [tuple(dots.get_offsets()[0]) for dots in axis.collections]
     faces = [dots.get_facecolor()[0][:3].tolist() for dots in axis.collections]
     assert [face == [1, 1, 1] for face in faces] == [False, True, True]
     sizes = [dots.get_sizes()[0] for dots in axis.collections]
