@@ -42,10 +42,11 @@ def _next_commands(recipe: str, overrides: Sequence[str]) -> list[str]:
             "nothing is computed twice."
         ]
     chosen = "" if recipe == "demo" else f" RECIPE={recipe}"
+    column = len(f"make report{chosen}") + 6
     return [
-        f"  make report{chosen:<18} open the report",
-        f"  make serve{chosen:<19} serve the bento on http://127.0.0.1:3000",
-        f"  make app{chosen:<21} the web page, in a second terminal",
+        f"  {f'make report{chosen}':<{column}}open the report",
+        f"  {f'make serve{chosen}':<{column}}serve the bento on http://127.0.0.1:3000",
+        f"  {f'make app{chosen}':<{column}}the web page, in a second terminal",
         f"  python -m flows.retrain --recipe {recipe} --set train.epochs=7",
     ]
 
