@@ -31,7 +31,7 @@ def test_a_fact_that_a_template_misses_is_an_error():
 def test_text_is_escaped():
     rows = [{"kind": "other", "parameters": 1, "agrees": True, "name": "<b>", "filter": "", "stride": None}]
     rows[0] |= {"padding": "", "size": [1], "size_by_formula": None, "parameters_by_formula": None}
-    rows[0] |= {"receptive_field": 1, "multiply_adds": 0}
+    rows[0] |= {"receptive_field": 1, "multiply_adds": 0, "listed": True}
     page = rendered("architecture/table.html.j2", {"architecture": {"layers": rows}})
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
