@@ -1,27 +1,35 @@
-"""Name the newest release of a recipe the one in production, so that new images are held against the data behind it.
+"""Name the newest release of a recipe the one in production: new images are held against the data behind it, and new
+models against the model itself.
 
 python -m flows.production --recipe demo
 """
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from pipelines.card import sha256
 from pipelines.errors import ChainError, ReleaseError, in_one_sentence
 from pipelines.recipe_file import read_yaml
-from pipelines.stage import fresh_file
+from pipelines.stage import fresh_file, fresh_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = Path("data/production")
 
 
 def name_production(root: Path, recipe: str) -> tuple[Path, str]:
-    """Write the profile of the newest release's training images to `data/production/<recipe>.json`.
+    """Keep the newest release of a recipe as the one in production.
 
-    The file holds `release`, its version, `images`, how many the model was trained on, and `statistics`, their
-    distributions as `pipelines.drift` makes them. It is replaced as a whole or not at all.
+    `data/production/<recipe>.json` holds `release`, its version, `images`, how many the model was trained on, and
+    `statistics`, their distributions as `pipelines.drift` makes them. `data/production/<recipe>/` holds the model with
+    its card, release.json, and which images trained and measured it: the champion that later models are compared with.
+    Each is replaced as a whole or not at all.
 
     Args:
         root: the project.
@@ -30,23 +38,56 @@ def name_production(root: Path, recipe: str) -> tuple[Path, str]:
         the file, inside the project, and the version.
     Raises:
         ChainError: params.yaml has no such recipe.
-        ReleaseError: there is no release, or it is damaged.
+        ReleaseError: there is no release, it is damaged, or another model was trained after it.
     """
     recipes = read_yaml(root / "params.yaml")["recipes"]
     if recipe not in recipes:
         raise ChainError(f"params.yaml has no recipe {recipe!r}, only {', '.join(sorted(recipes))}.")
-    release = root / "data" / recipe / "release"
-    note = _read(release / "release.json", recipe, ("version",))
-    profile = _read(release / "profile.json", recipe, ("images", "statistics"))
+    data = root / "data" / recipe
+    note = _read(data / "release" / "release.json", recipe, ("version", "model_sha256"))
+    profile = _read(data / "release" / "profile.json", recipe, ("images", "statistics"))
     content = {"release": note["version"], "images": profile["images"], "statistics": profile["statistics"]}
+    sources = _sources(data, recipe, note["model_sha256"])
     file = PRODUCTION / f"{recipe}.json"
+    with fresh_folder(root / PRODUCTION / recipe) as folder:
+        for source in sources:
+            shutil.copyfile(source, folder / source.name)
     with fresh_file(root / file) as partial:
         partial.write_text(_as_lines(content), encoding="utf-8")
     return file, content["release"]
 
 
+def keep_version(root: Path, recipe: str) -> Path:
+    """Put the model in production into DVC's cache; git keeps the pointer, whose path inside the project is given back.
+
+    Raises:
+        ChainError: DVC cannot.
+    """
+    folder = PRODUCTION / recipe
+    try:
+        with Repo(str(root)) as project:
+            project.add(str(root / folder))
+    except DvcException as error:
+        raise ChainError(f"DVC cannot keep {folder} ({error}). Mend this, and name the release again.") from None
+    return folder.with_suffix(".dvc")
+
+
+def _sources(data: Path, recipe: str, digest: str) -> list[Path]:
+    """The files to keep, all of the release."""
+    release, model = data / "release", data / "model"
+    files = [model / "model.onnx", model / "card.json", release / "release.json", release / "images.parquet"]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise ReleaseError(f"{data} lacks {', '.join(missing)}. {_remedy(recipe)}")
+    if (found := sha256(files[0])) != digest:
+        raise ReleaseError(
+            f"{files[0]} has SHA-256 {found[:12]}, the newest release is of {digest[:12]}: another model was trained "
+            f"since. Take the released one back (git checkout and dvc checkout). {_remedy(recipe)}"
+        )
+    return files
+
+
 def _read(path: Path, recipe: str, keys: Sequence[str]) -> dict[str, Any]:
-    remedy = f"Make a release: python -m flows.retrain --recipe {recipe}"
+    remedy = _remedy(recipe)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,6 +97,10 @@ def _read(path: Path, recipe: str, keys: Sequence[str]) -> dict[str, Any]:
     if not isinstance(values, dict) or not set(keys) <= values.keys():
         raise ReleaseError(f"{path} does not hold {' and '.join(keys)}. {remedy}")
     return values
+
+
+def _remedy(recipe: str) -> str:
+    return f"Make a release: python -m flows.retrain --recipe {recipe}"
 
 
 def _as_lines(content: Mapping[str, Any]) -> str:
@@ -72,8 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = parser.parse_args(arguments).recipe
     with in_one_sentence():
         file, version = name_production(ROOT, recipe)
-    print(f"{recipe}: version {version} is the one in production. New images are held against its training images.")
-    print(f'Keep it: git add {file.as_posix()} && git commit -m "{recipe} {version} in production"')
+        pointer = keep_version(ROOT, recipe)
+    print(f"{recipe}: version {version} is the one in production. New images and new models are held against it.")
+    kept = f"{file.as_posix()} {pointer.as_posix()} {(PRODUCTION / '.gitignore').as_posix()}"
+    print(f'Keep it: git add {kept} && git commit -m "{recipe} {version} in production"')
 
 
 if __name__ == "__main__":

@@ -5,82 +5,114 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipelines.architecture.files import read_architecture
 from pipelines.card import Card
 from pipelines.errors import DataError, ModelError
-from pipelines.gallery import Tile, gallery, sheet
-from pipelines.gates import check
+from pipelines.evaluation.answered import Answered, Films, answered
+from pipelines.evaluation.champion import read_champion, terms_of
+from pipelines.evaluation.dvc_plots import write_dvc_plots
+from pipelines.evaluation.figures_text import as_text
+from pipelines.evaluation.files import as_json
+from pipelines.evaluation.gallery import sheet
+from pipelines.evaluation.gates import rules_digest
+from pipelines.evaluation.masks import check_some
+from pipelines.evaluation.model_figures import model_figures
+from pipelines.evaluation.plots import plots
+from pipelines.evaluation.plots_data import shortcuts as shortcut_plot
+from pipelines.evaluation.predictions import write_record
+from pipelines.evaluation.record import Record, Terms, record
+from pipelines.evaluation.report import READS, SHORTCUTS, Shown, render
 from pipelines.inference import Classifier
-from pipelines.metrics import measure
+from pipelines.manifest import SPLITS, read_manifest
 from pipelines.plot_style import as_png
-from pipelines.plots import plots
-from pipelines.plots_data import shortcuts as shortcut_plot
-from pipelines.predictions import tabulate
 from pipelines.prepared import read_split
-from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import SHORTCUTS, as_text, render
+from pipelines.recipe import GateParams, LabelParams, MeasureParams, ThresholdParams
 from pipelines.stage import command, fresh_folder
 
-READS = ("pipelines/architecture/table.html.j2", "pipelines/report.html.j2")
+__all__ = ["READS", "run"]
+
+MEASURED = ("test", "external")
+TOLD = ["image_id", "form", "index", "sha256", "width", "height"]  # of the manifest, beside what was prepared
 
 
 def run(
+    raw: Path,
+    manifest: Path,
     prepared: Path,
     model: Path,
     shortcuts: Path,
+    production: Path,
     evaluation: Path,
+    recipe: str,
     labels: LabelParams,
+    threshold: ThresholdParams,
     gates: tuple[GateParams, ...],
+    measure: MeasureParams,
 ) -> None:
-    """Measure `model.onnx` on `test`, and on `external` where there is one.
+    """Measure `model.onnx` on `test`, and on `external` where there is one, beside the model in production.
 
     The threshold, the refer band and what is familiar come from the model's card. A gate that fails is written down
     and printed, and stops a release later; the stage itself ends well. What gives the label away without the film
     (`shortcuts`, of the validate stage) is shown beside the figures, as they cannot be read without it.
 
     Raises:
-        DataError: a split is missing, empty, or not of the form that the model takes; or there is no shortcut audit.
+        DataError: a split is missing, empty, or not of the form that the model takes; a test image was trained on; a
+            mask does not fit; or there is no shortcut audit.
         ModelError: the model knows other labels than the recipe, or gives no probabilities.
-        ReleaseError: the model or its card is missing or changed.
+        ReleaseError: the model or its card is missing or changed, or the model in production is.
     """
     classifier, audited = Classifier(model), read_shortcuts(shortcuts)
-    _check_labels(classifier.card, labels)
-    found = {split: predict(classifier, prepared, split) for split in splits(prepared)}
-    tables = {split: table for split, (table, _) in found.items()}
-    tiles = {split: shown for split, (_, shown) in found.items()}
-    metrics = {split: measure(table, labels, classifier.card.threshold) for split, table in tables.items()}
-    verdict = check(metrics, gates)
+    card = classifier.card
+    _check_labels(card, labels)
+    images = described(prepared, manifest)
+    champion = read_champion(production, recipe, labels)
+    films = Films(raw, prepared, images, measure)
+    measured = [split for split in images if split in MEASURED]
+    if measure.masks:
+        check_some(raw, [path for split in measured for path in images[split]["path"]], measure.masks)
+    found = {split: answered(split, films, classifier, champion) for split in measured}
+    table = pd.concat([one.table for one in found.values()], ignore_index=True)
+    terms = Terms(
+        recipe=recipe,
+        version=card.version,
+        labels=labels,
+        threshold=card.threshold,
+        prevalences=measure.prevalences if labels.positive is not None else (),
+        margin=measure.margin,
+        gates=gates,
+        rules=rules_digest(_rules(threshold, gates, measure)),
+        model=model_figures(model / "model.onnx", card, gates),
+        champion=terms_of(champion, table),
+    )
+    result = record(table, terms)
+    paths = {"raw": raw, "manifest": manifest, "prepared": prepared, "model": model}
+    again = _command(recipe, **paths, shortcuts=shortcuts, production=production, evaluation=evaluation)
     with fresh_folder(evaluation) as folder:
-        pd.concat(tables.values(), ignore_index=True).to_parquet(folder / "probabilities.parquet", index=False)
-        write_json(metrics, folder / "metrics.json")
-        write_json(verdict, folder / "gates.json")
-        figures = {**plots(tables, metrics, classifier.card), SHORTCUTS: shortcut_plot(audited)}
-        pictures = {name: as_png(figure) for name, figure in figures.items()}
-        for name, data in pictures.items():
-            (folder / f"{name}.png").write_bytes(data)
-        sheet(tiles).save(folder / "gallery.png")
-        again = _command(classifier.card, prepared=prepared, model=model, shortcuts=shortcuts, evaluation=evaluation)
-        layers = read_architecture(model / "architecture")
-        page = render(classifier.card, metrics, verdict, pictures, tiles, audited, layers, again)
-        (folder / "report.html").write_text(page, encoding="utf-8")
-    print(as_text(metrics, verdict))
+        write_record(table, terms.model_dump(mode="json"), folder / "probabilities.parquet")
+        for name, content in result.files().items():
+            (folder / name).write_text(as_json(content), encoding="utf-8")
+        _images_behind(images).to_parquet(folder / "images.parquet", index=False)
+        write_dvc_plots(folder, {split: one.table for split, one in found.items()}, labels, card.threshold)
+        _show(folder, found, result, card, audited, model, terms.margin, (evaluation.as_posix(), again))
+    print(as_text(result.metrics, result.gates))
 
 
-def splits(prepared: Path) -> list[str]:
-    """The splits to measure: `test`, and `external` where it was prepared."""
-    return ["test", "external"] if (prepared / "external.npy").exists() else ["test"]
+def described(prepared: Path, manifest: Path) -> dict[str, pd.DataFrame]:
+    """The rows of each prepared split with what the manifest knows of their files, in the order of the pixels.
 
-
-def predict(classifier: Classifier, prepared: Path, split: str) -> tuple[pd.DataFrame, dict[str, list[Tile]]]:
-    """The table of predictions of a split, and the tiles of its gallery."""
-    images, rows = read_split(prepared, split)
-    _check_images(images, classifier.card, prepared / f"{split}.npy")
-    answers = classifier.answer_all(images)
-    table = tabulate(rows, answers, classifier.card)
-    return table, gallery(table, images, answers.heatmap, classifier.card)
+    Raises:
+        DataError: a test or external image was trained on, or chose the threshold: the same file, or the same pixels.
+    """
+    known = read_manifest(manifest)[TOLD]
+    splits = [split for split in SPLITS if split == "test" or (prepared / f"{split}.npy").exists()]
+    rows = {split: read_split(prepared, split)[1].merge(known, on="image_id", how="left") for split in splits}
+    learnt = pd.concat([rows[split] for split in ("train", "val") if split in rows] or [known[:0]])
+    for split in rows:
+        if split in MEASURED:
+            _check_unseen(rows[split], learnt, split)
+    return rows
 
 
 def read_shortcuts(path: Path) -> dict[str, Any]:
@@ -100,9 +132,48 @@ def read_shortcuts(path: Path) -> dict[str, Any]:
     return audited
 
 
-def write_json(values: Mapping[str, Any], path: Path) -> None:
-    """Write JSON that any reader takes; a figure that is no number is a fault here, not there."""
-    path.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def _show(
+    folder: Path,
+    found: Mapping[str, Answered],
+    result: Record,
+    card: Card,
+    audited: Mapping[str, Any],
+    model: Path,
+    margin: float,
+    commands: tuple[str, str],
+) -> None:
+    """Draw the plots, the gallery and the report into a folder."""
+    tables = {split: one.table for split, one in found.items()}
+    tiles = {split: one.tiles for split, one in found.items()}
+    figures = {**plots(tables, result.metrics, card), SHORTCUTS: shortcut_plot(audited)}
+    pictures = {name: as_png(figure) for name, figure in figures.items()}
+    for name, data in pictures.items():
+        (folder / f"{name}.png").write_bytes(data)
+    sheet(tiles).save(folder / "gallery.png")
+    layers = read_architecture(model / "architecture")
+    shown = Shown(pictures, tiles, audited, layers, None, *commands)
+    (folder / "report.html").write_text(render(card, result, margin, shown), encoding="utf-8")
+
+
+def _rules(threshold: ThresholdParams, gates: tuple[GateParams, ...], measure: MeasureParams) -> dict[str, Any]:
+    asked = [gate.model_dump(mode="json") for gate in gates]
+    return {"threshold": threshold.model_dump(mode="json"), "gates": asked, "margin": measure.margin}
+
+
+def _images_behind(images: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Which images trained the model, chose its threshold and measured it."""
+    rows = pd.concat([rows.assign(split=split) for split, rows in images.items()])
+    return rows[["split", "image_id", "label", "sha256"]]
+
+
+def _check_unseen(rows: pd.DataFrame, learnt: pd.DataFrame, split: str) -> None:
+    same = rows["image_id"].isin(learnt["image_id"])
+    same |= rows["sha256"].notna() & rows["sha256"].isin(learnt["sha256"].dropna())
+    if count := int(same.sum()):
+        raise DataError(
+            f"{count} {split} images were trained or validated on, e.g. {rows.loc[same, 'image_id'].iloc[0]}: figures "
+            "on them would measure memory. Set checks.duplicate_across_splits to fail, and mend what it names."
+        )
 
 
 def _check_labels(card: Card, labels: LabelParams) -> None:
@@ -113,23 +184,9 @@ def _check_labels(card: Card, labels: LabelParams) -> None:
         )
 
 
-def _check_images(images: np.ndarray, card: Card, file: Path) -> None:
-    if not len(images):
-        raise DataError(f"{file} holds no image. Put images into this split and run the preprocess stage again.")
-    expected = (card.image.height, card.image.width, card.image.channels)
-    if images.shape[1:] != expected:
-        raise DataError(
-            f"{file} holds images of {_form(images.shape[1:])}, the model takes {_form(expected)}. Train again."
-        )
-
-
-def _form(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _command(card: Card, **paths: Path) -> str:
+def _command(recipe: str, **paths: Path) -> str:
     options = [f"--{name} {path.as_posix()}" for name, path in paths.items()]
-    return " \\\n  ".join([f"python -m pipelines.evaluate --recipe recipes/{card.recipe}.yaml", *options])
+    return " \\\n  ".join([f"python -m pipelines.evaluate --recipe recipes/{recipe}.yaml", *options])
 
 
 if __name__ == "__main__":

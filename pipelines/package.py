@@ -2,44 +2,91 @@
 
 import json
 import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.bento import SERVED, build_bento
+import pandas as pd
+
+from pipelines.bento import ROOT, SERVED, build_bento
 from pipelines.card import Card, sha256
 from pipelines.errors import GateError, ReleaseError
 from pipelines.inference import Classifier
 from pipelines.model_card import model_card
+from pipelines.model_card_items import Measured, Task
+from pipelines.model_card_people import people
+from pipelines.provenance import code_digest, decided, hashes, revision, versions
+from pipelines.recipe import AugmentParams, CardParams, SourceParams, SplitParams, TrainParams
 from pipelines.stage import command, fresh_folder
 
 # Files that the stage copies or renders: dvc.yaml must know them, though nothing imports them here.
 READS = (*SERVED, "pipelines/bento_builder.py", "pipelines/model_card.md.j2")
+EVALUATED = ("metrics.json", "gates.json", "probabilities.parquet", "images.parquet")
 
 
-def run(model: Path, evaluation: Path, profile: Path, release: Path) -> None:
+def run(
+    model: Path,
+    evaluation: Path,
+    profile: Path,
+    release: Path,
+    recipe: str,
+    source: SourceParams,
+    external: SourceParams | None,
+    split: SplitParams,
+    augment: AugmentParams,
+    train: TrainParams,
+    card: CardParams,
+) -> None:
     """Release a model that passed its gates; one that did not leaves the last release as it is.
 
-    The profile of the training images goes with it, so that later images can be held against those behind the model.
+    What later models and images are held against goes with it: the profile of the training images, and which images
+    trained and measured the model.
 
     Raises:
         GateError: a gate failed, or there is none.
         ReleaseError: the model is missing or changed, a file of an earlier stage is missing or damaged, or BentoML
             cannot build.
     """
-    gates, metrics = _read(evaluation / "gates.json"), _read(evaluation / "metrics.json")
-    refuse_unproven(gates)
+    measured = read_measured(evaluation)
+    refuse_unproven(measured.gates)
     _read(profile)
-    card = Classifier(model).card
+    served = Classifier(model).card
+    proof = hashes(
+        {
+            "model": model / "model.onnx",
+            "card": model / "card.json",
+            **{Path(name).stem: evaluation / name for name in EVALUATED},
+            "recipe": ROOT / "recipes" / f"{recipe}.yaml",
+            "lock": ROOT / "requirements.lock",
+        }
+    )
+    text = model_card(served, Task(source, external, split, augment, train, card), measured)
     with fresh_folder(release) as folder:
-        bento = build_bento(model, card, folder)
+        bento = build_bento(model, served, folder)
         shutil.copyfile(profile, folder / "profile.json")
-        (folder / "MODEL_CARD.md").write_text(model_card(card, metrics, gates["gates"]), encoding="utf-8")
-        note = json.dumps(release_note(card, bento, gates["gates"], metrics), indent=2)
-        (folder / "release.json").write_text(note + "\n", encoding="utf-8")
+        shutil.copyfile(evaluation / "images.parquet", folder / "images.parquet")
+        (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+        note = release_note(served, bento, measured, proof | {"code": code_digest(ROOT)})
+        (folder / "release.json").write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     print(f"{release}: {bento.name}")
 
 
-def refuse_unproven(gates: dict[str, Any]) -> None:
+def read_measured(evaluation: Path) -> Measured:
+    """What the evaluation found.
+
+    Raises:
+        ReleaseError: a file of it is missing or damaged.
+    """
+    metrics, gates = _read(evaluation / "metrics.json"), _read(evaluation / "gates.json")
+    if missing := [name for name in EVALUATED if not (evaluation / name).is_file()]:
+        raise ReleaseError(f"There is no {evaluation / missing[0]}. Run the stages before this one first.")
+    compared = evaluation / "comparison.json"
+    comparison = _read(compared) if compared.is_file() else None
+    return Measured(metrics, gates, comparison, people(pd.read_parquet(evaluation / "probabilities.parquet")))
+
+
+def refuse_unproven(gates: Mapping[str, Any]) -> None:
     """Stop a model that did not prove what it had to.
 
     Args:
@@ -57,23 +104,40 @@ def refuse_unproven(gates: dict[str, Any]) -> None:
         raise GateError(gates.get("reason", "There is no gate, so nothing is proven. Add gates to the recipe."))
 
 
-def failure(gate: dict[str, Any]) -> str:
-    """A failed gate in words: metric, split, bound, value and minimum."""
-    bound = "the lower bound of " if gate["bound"] == "low" else ""
+def failure(gate: Mapping[str, Any]) -> str:
+    """A failed gate in words: metric, split, bound, value and limit."""
+    bound = {"low": "the lower bound of ", "high": "the upper bound of "}.get(gate["bound"], "")
     value = "unknown" if gate["value"] is None else f"{gate['value']:.4g}"
-    return f"{bound}{gate['metric']} on {gate['split']} is {value}, the minimum is {gate['minimum']:g}"
+    kind = "minimum" if gate.get("maximum") is None else "maximum"
+    return f"{bound}{gate['metric']} on {gate['split']} is {value}, the {kind} is {gate[kind]:g}"
 
 
-def release_note(card: Card, bento: Path, gates: list[dict[str, Any]], metrics: dict[str, Any]) -> dict[str, Any]:
-    """What release.json holds: which model was released as which file, and on what grounds."""
+def release_note(served: Card, bento: Path, measured: Measured, proof: Mapping[str, str]) -> dict[str, Any]:
+    """What release.json holds: which model was released as which file, on what grounds, from what, and by whom.
+
+    Args:
+        served: the card that travels with the model.
+        proof: SHA-256 by name.
+    """
+    prepared = {split: facts.get("sha256") for split, facts in served.facts.get("data", {}).items()}
     return {
-        "recipe": card.recipe,
-        "version": card.version,
+        "recipe": served.recipe,
+        "version": served.version,
         "bento": bento.name,
         "bento_sha256": sha256(bento),
-        "model_sha256": card.sha256,
-        "gates": gates,
-        "metrics": metrics,
+        "model_sha256": served.sha256,
+        "gates": measured.gates["gates"],
+        "metrics": measured.metrics,
+        "comparison": measured.comparison,
+        "hashes": {
+            **proof,
+            "prepared": prepared,
+            "test_images": measured.metrics.get("test", {}).get("images_sha256"),
+            "rules": measured.gates.get("rules"),
+        },
+        "versions": versions(),
+        "git": revision(ROOT),
+        "decided": decided(ROOT, datetime.now(UTC)),
     }
 
 

@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipelines.recipe_checks import ChecksParams
+from pipelines.recipe_evaluation import CardParams, GateParams, MeasureParams, ThresholdParams
 from pipelines.recipe_models import ModelParams
 from pipelines.recipe_sources import SourceParams
 from pipelines.section import Positive, Section, Share, Split
-
-Metric = Literal["auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1", "brier", "ece"]
 
 
 class PhantomParams(Section):
@@ -150,27 +149,6 @@ class TrainParams(Section):
     devices: Literal["one", "all", "workers"]
 
 
-class ThresholdParams(Section):
-    """How the threshold is chosen on validation.
-
-    rule `youden` maximises sensitivity + specificity - 1; `sensitivity` and `specificity` reach `minimum`.
-    refer_error: outside the refer band at most this share of validation images is answered wrongly.
-    """
-
-    rule: Literal["youden", "sensitivity", "specificity"]
-    minimum: Share
-    refer_error: Share
-
-
-class GateParams(Section):
-    """One thing that must be proven before a release."""
-
-    metric: Metric
-    split: Literal["test", "external"]
-    bound: Literal["point", "low"]
-    minimum: Share
-
-
 class ServeParams(Section):
     """What the service does: the share of validation images, the least familiar, that it would refuse."""
 
@@ -194,4 +172,6 @@ class Recipe(Section):
     train: TrainParams
     threshold: ThresholdParams
     gates: tuple[GateParams, ...]
+    measure: MeasureParams
     serve: ServeParams
+    card: CardParams

@@ -11,6 +11,7 @@ import pandas as pd
 from pipelines.architecture.write import write_architecture
 from pipelines.card import Card, Familiarity, sha256
 from pipelines.export.familiarity import feature_statistics
+from pipelines.export.randomised import randomisation
 from pipelines.inference import Answers, Graph
 from pipelines.prepared import read_split
 from pipelines.recipe import (
@@ -73,6 +74,8 @@ def run(
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
         write_validation(folder / "validation.json", history, train.monitor)
         answers, digest = Graph(onnx).answer_all(check.images), sha256(onnx)
+        rng = np.random.default_rng(train.seed)
+        randomised = randomisation(learner, statistics, check.images, answers.heatmap, rng)
         cut, refer = operating_point(answers, check, labels, threshold)
         card = Card(
             recipe=recipe,
@@ -85,7 +88,7 @@ def run(
             refer=refer,
             familiarity=reference(answers.distance, serve.refuse),
             heat_scale=full_strength(answers, check, labels),
-            facts=_facts(prepared, learner, history, train, differences),
+            facts=_facts(prepared, learner, history, train, differences) | {"randomisation": randomised},
         )
         card.write(folder / "card.json")
     print(f"{trained}: version {card.version}{in_words(card)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipelines.evaluation import dvc_plots
 from pipelines.recipe_file import load
 from pipelines.stage import signature
 
@@ -17,6 +18,7 @@ PLUMBING = {
     "pipelines/errors.py",
     "pipelines/recipe.py",
     "pipelines/recipe_checks.py",
+    "pipelines/recipe_evaluation.py",
     "pipelines/recipe_file.py",
     "pipelines/recipe_models.py",
     "pipelines/recipe_sources.py",
@@ -132,6 +134,24 @@ def test_every_recipe_is_compared_by_its_validation_figures():
     assert sorted(yaml("dvc.yaml")["metrics"]) == sorted(f"data/{name}/model/validation.json" for name in recipes)
 
 
+def test_every_recipe_has_its_three_plots():
+    recipes, written = sorted(yaml("params.yaml")["recipes"]), yaml("dvc.yaml")["plots"]
+    plots = {name: plot for entry in written for name, plot in entry.items()}
+    assert len(plots) == len(written) == 3 * len(recipes)
+    for recipe in recipes:
+        evaluation = f"data/{recipe}/evaluation"
+        assert plots[f"{recipe}: ROC"]["y"] == {f"{evaluation}/roc.csv": "sensitivity"}
+        assert plots[f"{recipe}: calibration"]["y"] == {f"{evaluation}/calibration.csv": "observed"}
+        assert plots[f"{recipe}: confusion"]["y"] == {f"{evaluation}/confusion.csv": "actual"}
+
+
+def test_plots_name_columns_that_are_written():
+    columns = {"roc": dvc_plots.ROC, "calibration": dvc_plots.CALIBRATION, "confusion": dvc_plots.CONFUSION}
+    for plot in (plot for entry in yaml("dvc.yaml")["plots"] for plot in entry.values()):
+        ((file, drawn),) = plot["y"].items()
+        assert {plot["x"], drawn} <= set(columns[Path(file).stem])
+
+
 def test_pytorch_is_met_in_one_room():
     for path in modules("pipelines", "serving", "flows"):
         if "torch" in {name.split(".")[0] for name in imported(path)}:
@@ -175,6 +195,13 @@ def test_keras_stays_in_few_rooms():
 def test_the_service_reaches_nothing_heavy():
     reached = {name.split(".")[0] for file in closure(ROOT / "serving/service.py") for name in imported(ROOT / file)}
     assert not reached & {*HEAVY, "pandas", "sklearn", "matplotlib"}
+
+
+def test_recomputing_the_record_reaches_no_training_code():
+    files = closure(ROOT / "pipelines/recompute.py")
+    assert not [file for file in files if file.split("/")[1] in {"training", "models", "pytorch", "export", "train.py"}]
+    reached = {name.split(".")[0] for file in files for name in imported(ROOT / file)}
+    assert not reached & {*HEAVY, "torch", "onnxruntime", "onnx", "bentoml"} - {"onnxruntime"}
 
 
 def test_great_expectations_is_met_in_one_room():

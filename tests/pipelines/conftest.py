@@ -10,9 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipelines.card import Card, Familiarity, sha256
+from pipelines.evaluation.metrics import measure
+from pipelines.evaluation.predictions import tabulate
+from pipelines.evaluation.record import Terms
 from pipelines.inference import Answers
-from pipelines.metrics import measure
-from pipelines.predictions import tabulate
 from pipelines.recipe import ImageParams, LabelParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
@@ -126,6 +127,23 @@ def card_of(labels, digest="0" * 64, side=16, **changes):
         "facts": {"training": {"epochs": 3, "validation_auc": 0.91}, "parity": {"probability": 1.2e-7}},
     }
     return Card(**(fields | changes))
+
+
+def terms_of(labels, gates=(), **changes):
+    """The terms of an evaluation of the card of `card_of`; `changes` are fields of them."""
+    fields = {
+        "recipe": "tiny",
+        "version": "0" * 12,
+        "labels": labels,
+        "threshold": 0.5 if labels.positive is not None else None,
+        "prevalences": (0.1,) if labels.positive is not None else (),
+        "margin": 0.03,
+        "gates": tuple(gates),
+        "rules": "f" * 64,
+        "model": {"size_mb": 1.5, "parity": 1e-6},
+        "champion": None,
+    }
+    return Terms(**(fields | changes))
 
 
 @pytest.fixture

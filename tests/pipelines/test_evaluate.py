@@ -9,13 +9,25 @@ from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score
 
 from pipelines.errors import DataError, ModelError, ReleaseError
 from pipelines.evaluate import run
-from pipelines.recipe import GateParams, ImageParams, LabelParams
+from pipelines.recipe import GateParams, ImageParams, LabelParams, MeasureParams, ThresholdParams
+from pipelines.recompute import recompute
 from pipelines.shortcuts import audit
+from tests.pipelines.conftest import write_split
 
 GATES = (
     GateParams(metric="sensitivity", split="test", bound="low", minimum=0.1),
     GateParams(metric="specificity", split="external", bound="point", minimum=1.0),
 )
+RULE = ThresholdParams(rule="youden", minimum=0.9, miss_cost=1.0, confidence=None, refer_error=0.02, temperature=False)
+MEASURE = MeasureParams(prevalences=(0.1,), margin=0.03, masks=None, body=False)
+
+
+def write_manifest(tiny):
+    """What ingest knows of the files behind the prepared splits; each film has a size and a digest of its own."""
+    rows = pd.concat([pd.read_parquet(file) for file in sorted((tiny / "prepared").glob("*.parquet"))])
+    digests = [f"{number:064x}" for number in range(len(rows))]
+    told = rows[["image_id", "path", "split"]].assign(form="picture", index=0, sha256=digests, width=200, height=160)
+    told.to_parquet(tiny / "manifest.parquet", index=False)
 
 
 @pytest.fixture
@@ -27,8 +39,12 @@ def evaluate(tiny, labels):
     found = audit(images.assign(mean=[90.0, 110.0] * 30), labels, image)
     (tiny / "shortcuts.json").write_text(json.dumps({"limit": 0.7, "severity": "warn", **found}))
 
-    def measure(labels=labels, gates=GATES):
-        run(tiny / "prepared", tiny / "model", tiny / "shortcuts.json", tiny / "evaluation", labels, gates)
+    write_manifest(tiny)
+    paths = [tiny / name for name in ("raw", "manifest.parquet", "prepared", "model")]
+    paths += [tiny / name for name in ("shortcuts.json", "production", "evaluation")]
+
+    def measure(labels=labels, gates=GATES, measured=MEASURE):
+        run(*paths, "tiny", labels, RULE, gates, measured)
         return tiny / "evaluation"
 
     return measure
@@ -64,7 +80,9 @@ def test_decisions_follow_from_probability_band_and_familiarity(evaluated):
 def test_gates_stand_in_their_file_as_the_contract_writes_them(evaluated):
     gates = json.loads((evaluated / "gates.json").read_text())
     assert [gate["metric"] for gate in gates["gates"]] == ["sensitivity", "specificity"]
-    assert set(gates["gates"][0]) == {"metric", "split", "bound", "minimum", "value", "passed", "reason"}
+    contract = {"metric", "split", "bound", "minimum", "value", "passed", "reason"}
+    assert contract < set(gates["gates"][0])
+    assert len(gates["rules"]) == 64
     assert gates["passed"] == all(gate["passed"] for gate in gates["gates"])
 
 
@@ -89,7 +107,8 @@ def test_the_report_opens_without_a_network_and_says_what_was_found(evaluated):
 
 
 def test_without_a_second_hospital_the_test_set_stands_alone(tiny, evaluate):
-    (tiny / "prepared" / "external.npy").unlink()
+    for kind in ("npy", "parquet"):
+        (tiny / "prepared" / f"external.{kind}").unlink()
     evaluate(gates=GATES[:1])
     assert list(json.loads((tiny / "evaluation" / "metrics.json").read_text())) == ["test"]
 
@@ -138,3 +157,63 @@ def test_without_a_shortcut_audit_nothing_is_reported(tiny, evaluate, text, said
     with pytest.raises(DataError, match=said):
         evaluate()
     assert not (tiny / "evaluation").exists()
+
+
+def test_the_record_is_computed_again_to_the_last_digit(evaluated):
+    found = recompute(evaluated)
+    assert found.metrics == json.loads((evaluated / "metrics.json").read_text())
+
+
+def test_which_images_were_measured_is_kept(evaluated):
+    kept = pd.read_parquet(evaluated / "images.parquet")
+    assert dict(kept["split"].value_counts()) == {"test": 40, "external": 24}
+    assert kept["sha256"].is_unique
+
+
+def test_subgroups_know_the_size_of_the_files(tiny, evaluate):
+    rows = pd.read_parquet(tiny / "manifest.parquet")
+    rows.loc[:20, "height"] = 40
+    rows.to_parquet(tiny / "manifest.parquet")
+    groups = json.loads((evaluate() / "metrics.json").read_text())["external"]["subgroups"]
+    assert {group["group"] for group in groups if group["by"] == "image size"} == {"under 64 px", "128 to 255 px"}
+
+
+@pytest.mark.parametrize("same", ["image_id", "sha256"])
+def test_a_test_film_that_was_trained_on_is_refused(tiny, evaluate, rng, same):
+    films = rng.integers(0, 256, (4, 16, 16, 1), dtype=np.uint8)
+    write_split(tiny / "prepared", "test", films, [0, 1, 0, 1])
+    rows = pd.read_parquet(tiny / "prepared" / "test.parquet")
+    other = rows.assign(split="train", image_id=[f"train/{n}" for n in range(4)])
+    if same == "image_id":
+        other.loc[0, "image_id"] = rows["image_id"][0]
+    np.save(tiny / "prepared" / "train.npy", films)
+    other.to_parquet(tiny / "prepared" / "train.parquet")
+    write_manifest(tiny)
+    if same == "sha256":
+        told = pd.read_parquet(tiny / "manifest.parquet")
+        told.loc[told["image_id"].isin([rows["image_id"][1], "train/2"]), "sha256"] = "e" * 64
+        told.to_parquet(tiny / "manifest.parquet")
+    else:
+        pd.read_parquet(tiny / "manifest.parquet").drop_duplicates("image_id").to_parquet(tiny / "manifest.parquet")
+    with pytest.raises(DataError, match="1 test images were trained or validated on, e.g. test/film"):
+        evaluate()
+
+
+def test_masks_that_nobody_drew_are_asked_for(tiny, evaluate):
+    with pytest.raises(DataError, match="Not one of 64 films has a mask"):
+        evaluate(measured=MEASURE.model_copy(update={"masks": "masks"}))
+
+
+def test_heat_beside_the_body_is_measured_where_the_recipe_says_there_is_one(evaluate):
+    found = json.loads((evaluate(measured=MEASURE.model_copy(update={"body": True})) / "metrics.json").read_text())
+    assert 0 <= found["test"]["heat_outside_body"] <= 1
+    assert 0 < found["test"]["heat_outside_body_n"] <= 40
+
+
+def test_a_latency_is_measured_only_where_a_gate_asks_for_it(evaluate):
+    told = json.loads((evaluate() / "gates.json").read_text())
+    assert set(told["model"]) == {"size_mb", "parity"}
+    gate = GateParams(metric="latency_ms", split="model", bound="point", maximum=1e4)
+    told = json.loads((evaluate(gates=(gate,)) / "gates.json").read_text())
+    assert told["gates"][0]["passed"]
+    assert 0 < told["model"]["latency_ms"] < 1e4

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipelines.calibration import BINS, reliability
 from pipelines.card import Card
-from pipelines.intervals import wilson
+from pipelines.evaluation.calibration import BINS, reliability
+from pipelines.evaluation.predictions import patients_of, probabilities, stated
 from pipelines.plot_style import COLOURS, DASHES, INK, SOFT, STYLE
-from pipelines.predictions import probabilities, stated
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -80,8 +79,8 @@ def precision_recall(panels: Mapping[str, list[Curve]]) -> Figure:
         for curve in curves:
             if curve.drawable:
                 y, x, _ = precision_recall_curve(curve.positive, curve.score)
-                mean, share = average_precision_score(curve.positive, curve.score), curve.positive.mean()
-                label = f"{curve.name}: average precision {mean:.3f}, {share:.0%} positive"
+                precision = _figure(curve.figures, "average_precision", "average precision")
+                label = f"{curve.name}: {precision}, {curve.positive.mean():.0%} positive"
                 axis.step(x, y, where="post", label=label, **curve.look)
                 _dot(axis, curve, curve.figures["recall"], curve.figures["precision"])
             else:
@@ -99,7 +98,7 @@ def calibration(tables: Tables, metrics: Mapping[str, Any], card: Card) -> Figur
         look, figures = _look(index), metrics[split]
         label = f"{split}: ECE {_number(figures['ece'])}, Brier {_number(figures['brier'])}, n {figures['n']}"
         probability, outcome = stated(table, card.labels)
-        _reliability(curve, probability, outcome, look, label)
+        _reliability(curve, reliability(probability, outcome, patients_of(table)), look, label)
         shares = np.full(len(probability), 1 / max(len(probability), 1))
         below.hist(probability, bins=BINS, range=(0, 1), weights=shares, histtype="step", **look)
     binary = card.labels.positive is not None
@@ -180,12 +179,9 @@ def _legend(axis: Axes, curves: list[Curve]) -> None:
     axis.legend(loc="upper left", bbox_to_anchor=(0, -0.13), borderaxespad=0)
 
 
-def _reliability(axis: Axes, probability: np.ndarray, outcome: np.ndarray, look: Mapping[str, Any], label: str) -> None:
-    bins = reliability(probability, outcome)
-    spans = [wilson(*pair) or (0.0, 1.0) for pair in zip(bins["count"], bins["n"], strict=True)]
+def _reliability(axis: Axes, bins: pd.DataFrame, look: Mapping[str, Any], label: str) -> None:
     axis.plot(bins["probability"], bins["observed"], marker="o", markersize=5, label=label, **look)
-    lows, highs = zip(*spans, strict=True) if spans else ((), ())
-    axis.vlines(bins["probability"], lows, highs, color=look["color"], linewidth=1, alpha=0.6)
+    axis.vlines(bins["probability"], bins["low"], bins["high"], color=look["color"], linewidth=1, alpha=0.6)
 
 
 def _matrix(axis: Axes, counts: np.ndarray, names: tuple[str, ...]) -> None:

@@ -2,13 +2,17 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines.architecture.files import read_architecture
-from pipelines.gallery import Tile
-from pipelines.gates import check
+from pipelines.evaluation.figures_text import as_text
+from pipelines.evaluation.gallery import Tile
+from pipelines.evaluation.record import Champion, record
+from pipelines.evaluation.report import Shown, flat, render
+from pipelines.evaluation.sentences import promise, shortcut_findings, shortcut_gaps
 from pipelines.recipe import GateParams, LabelParams
-from pipelines.report import as_text, flat, render, shortcut_findings, shortcut_gaps
+from tests.pipelines.conftest import card_of, terms_of
 
 PIXEL = b"\x89PNG"
 GATES = (
@@ -28,16 +32,20 @@ def audited(*properties, together=0.6, **changes):
     return found | changes
 
 
-def page(measured, labels, gates=GATES, architecture=None, **splits):
+def page(measured, labels, gates=GATES, architecture=None, terms=None, **splits):
     """The report of imagined answers, and what it should say."""
-    card, _, metrics = measured(labels, **splits)
-    verdict = check(metrics, gates)
+    card, tables, _ = measured(labels, **splits)
+    table = pd.concat(tables.values())
+    if terms:
+        mirror = table["probability"].to_numpy()[::-1]
+        table = table.assign(champion_probability_PNEUMONIA=mirror, champion_probability_NORMAL=1 - mirror)
+    found = record(table, terms_of(labels, gates, **(terms or {})))
     tiles = {"test": {"False negatives": [Tile("a<b>.png", "NORMAL", np.zeros((4, 8, 3), dtype=np.uint8))]}}
     pictures = {"roc": PIXEL, "shortcuts": PIXEL + b"2"}
     told = audited(guess("file size", 0.95, removed=True), guess("age", 0.61), guess("mode", 0.5, note="constant"))
     again = "python -m pipelines.evaluate --recipe x.yaml"
-    html = render(card, metrics, verdict, pictures, tiles, told, architecture, again)
-    return html, metrics, verdict
+    shown = Shown(pictures, tiles, told, architecture, "failures.html", "data/tiny/evaluation", again)
+    return render(card, found, 0.03, shown), found.metrics, found.gates
 
 
 @pytest.fixture
@@ -47,8 +55,8 @@ def two(measured, labels):
 
 def test_the_report_asks_nothing_of_anybody(two):
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')>\s]+)""", two[0])
-    assert len(addresses) == 3
-    assert all(address.startswith("data:image/") for address in addresses)
+    assert len(addresses) == 4
+    assert [address for address in addresses if not address.startswith("data:image/")] == ["failures.html"]
     assert "<script" not in two[0]
     assert "http" not in two[0]
 
@@ -97,7 +105,8 @@ def test_every_figure_stands_there_with_its_interval(two):
     for found in metrics.values():
         for name in ("auc", "sensitivity", "specificity", "precision", "accuracy"):
             interval = f"{found[f'{name}_low']:.3f} to {found[f'{name}_high']:.3f}"
-            assert f"<b>{found[name]:.3f}</b> <span>{interval}</span>" in html
+            n = "" if found[f"{name}_n"] == found["n"] else f", n {found[f'{name}_n']}"
+            assert f"<b>{found[name]:.3f}</b> <span>{interval}{n}</span>" in html
 
 
 def test_names_from_outside_are_text_and_no_markup(two):
@@ -108,10 +117,11 @@ def test_names_from_outside_are_text_and_no_markup(two):
 def test_it_says_that_it_is_for_research_and_how_to_compute_it_again(two):
     assert "research" in two[0]
     assert "python -m pipelines.evaluate --recipe x.yaml" in two[0]
+    assert "python -m pipelines.recompute --evaluation data/tiny/evaluation" in two[0]
 
 
 def test_what_gives_the_label_away_is_shown_once_with_a_sentence(two):
-    section = two[0][two[0].index("<h2>What gives the label away") : two[0].index("<h2>Gallery</h2>")]
+    section = two[0][two[0].index("<h2>What gives the label away") : two[0].index("<h2>The model</h2>")]
     assert section.count("data:image/png") == 1
     assert "age guesses best (AUC 0.610). Nothing that is left exceeds the limit of 0.7." in section
     assert "The same in every image: mode." in section
@@ -177,4 +187,57 @@ def test_the_terminal_gets_the_figures_and_the_gates(two):
     text = as_text(metrics, verdict)
     assert f"{metrics['external']['auc']:.3f}" in text
     assert re.search(r"pass  sensitivity on test.*\n  FAIL  auc on test", text)
-    assert max(map(len, text.splitlines())) < 120
+    assert max(map(len, text.splitlines())) < 160
+
+
+def test_each_gate_says_how_far_it_is_and_how_many_images_would_prove_it(measured, labels):
+    gates = (GateParams(metric="accuracy", split="test", bound="low", minimum=0.8),)
+    html, metrics, verdict = page(measured, labels, gates, test=np.arange(40) % 2)
+    (gate,) = verdict["gates"]
+    assert metrics["test"]["accuracy_low"] < 0.8 < metrics["test"]["accuracy"]
+    assert f"<td>{gate['margin']:+.3f}</td><td>40</td>" in html
+    assert f"<td>{gate['needed']:,}</td>" in html
+
+
+CHAMPION = Champion(
+    version="abcdef123456",
+    threshold=0.5,
+    images={"test": "0" * 64},
+    trained_on={"test": 4},
+    gates=(GATES[0].model_dump() | {"minimum": 0.9},),
+)
+
+
+def test_the_model_in_production_is_set_beside_with_all_that_must_be_known(measured, labels):
+    html, _, verdict = page(measured, labels, terms={"champion": CHAMPION}, test=np.arange(60) % 2)
+    assert "Against version abcdef123456, which is in production: better on test." in html
+    assert "was trained on 4 of the 60 test images" in html
+    assert "McNemar" in html
+    assert "Gates were loosened." in html
+    assert verdict["loosened"][0] in html
+
+
+def test_without_a_model_in_production_that_is_said(two):
+    assert "There is no model in production to compare with." in two[0]
+    assert "Gates were loosened." not in two[0]
+
+
+POINT = {"rule": "sensitivity", "minimum": 0.9, "confidence": 0.95, "patients": 20, "positives": 31, "needed": 29}
+POINT |= {"proven": False, "refer_error": 0.02, "refer_proven": True, "refer_needed": None}
+
+
+def test_a_promise_is_told_with_whether_it_is_proven(labels):
+    said = " ".join(promise(card_of(labels, facts={"operating_point": POINT})))
+    assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95%" in said
+    assert "The 20 validation patients concerned do not prove it; 29 without a miss would be needed." in said
+    proven = " ".join(promise(card_of(labels, facts={"operating_point": POINT | {"proven": True, "needed": None}})))
+    assert "The 20 validation patients concerned prove it." in proven
+    observed = promise(card_of(labels, facts={"operating_point": POINT | {"rule": "youden", "proven": None}}))
+    assert "which promises nothing" in observed[0]
+    assert promise(card_of(labels)) == []
+
+
+def test_what_cannot_be_estimated_is_named_with_its_reason(measured, labels):
+    html, *_ = page(measured, labels, test=np.zeros(5, dtype=int))
+    assert "Not estimable on test: " in html
+    assert "AUC (no positives)" in html

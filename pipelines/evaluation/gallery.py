@@ -10,8 +10,8 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from pipelines.card import Card
+from pipelines.evaluation.predictions import called, probabilities
 from pipelines.overlay import as_rgb, overlay
-from pipelines.predictions import called, probabilities
 
 FILM, GAP, LINE, TITLE, PER_GROUP = 164, 3, 16, 30, 4
 MARGIN = 16

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.evaluation.plots import plots
 from pipelines.plot_style import COLOURS, as_png
-from pipelines.plots import plots
 from pipelines.recipe import LabelParams
 
 TEN = LabelParams(names=tuple("abcdefghij"), positive=None)

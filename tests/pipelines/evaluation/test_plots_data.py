@@ -5,8 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from pipelines.evaluation.plots_data import LEFT, REMOVED, shortcuts
 from pipelines.plot_style import as_png
-from pipelines.plots_data import LEFT, REMOVED, shortcuts
 
 
 def guess(name, auc, removed=False, note=None, reach=0.03):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.gallery import PER_GROUP, choose, font, gallery, sheet, shorten
+from pipelines.evaluation.gallery import PER_GROUP, choose, font, gallery, sheet, shorten
 from pipelines.overlay import overlay
 
 

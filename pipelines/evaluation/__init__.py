@@ -1,0 +1,1 @@
+"""What a model reached, from its table of predictions: figures, gates, comparison, pictures, report."""

@@ -1,0 +1,165 @@
+"""Challenger and champion: the model at hand against the one in production, on the same images.
+
+Both answer every image of the locked test and external sets, so that each difference is paired: the images that are
+hard are hard for both. Figures are never taken from an earlier evaluation.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contingency_tables import mcnemar
+
+from pipelines.evaluation.predictions import CHAMPION, called, of_champion, patients_of, probabilities
+from pipelines.evaluation.rest import macro_auc_parts
+from pipelines.intervals import AucParts, Z, auc_error, auc_parts, effective_size, standard_error
+from pipelines.recipe import LabelParams
+
+VERDICTS = ("worse", "not decidable", "not worse", "better")  # from bad to good
+
+
+def compare(
+    table: pd.DataFrame, labels: LabelParams, threshold: float | None, champion: Mapping[str, Any], margin: float
+) -> dict[str, Any]:
+    """What comparison.json holds of a split.
+
+    Args:
+        table: of predictions, with those of the champion.
+        threshold: of the challenger.
+        champion: its `threshold`.
+        margin: non-inferiority margin, as a share: the challenger may be this much below and still counts as not worse.
+    Returns:
+        `figures` by metric, each with `champion`, `challenger`, `difference` (challenger less champion), `low`, `high`
+        (95 %), `p` (McNemar's exact, of proportions), `n`, `verdict` and `needed`; and `verdict`, the worst of them.
+    """
+    other = of_champion(table, labels)
+    target, patients = table["target"].to_numpy(), patients_of(table)
+    mine = called(table, labels, threshold) == target
+    theirs = called(other, labels, champion["threshold"]) == target
+    everything = np.ones(len(table), dtype=bool)
+    figures = {"auc": auc_difference(table, other, labels, patients)}
+    if labels.positive is None:
+        figures["accuracy"] = proportion_difference(mine, theirs, everything, patients)
+    else:
+        positive = target == labels.positive_index
+        figures["sensitivity"] = proportion_difference(mine, theirs, positive, patients)
+        figures["specificity"] = proportion_difference(mine, theirs, ~positive, patients)
+    known = {name: {**found, **judged(found, margin)} for name, found in figures.items() if found is not None}
+    verdicts = [found["verdict"] for found in known.values()]
+    return {"figures": known, "verdict": min(verdicts, key=VERDICTS.index, default="not decidable"), "margin": margin}
+
+
+def has_champion(table: pd.DataFrame) -> bool:
+    """Whether the model in production answered these images."""
+    return any(str(column).startswith(CHAMPION) for column in table)
+
+
+def judged(found: Mapping[str, Any], margin: float) -> dict[str, Any]:
+    """The verdict on a difference, and how many images would decide it at the observed difference.
+
+    `better`: the interval lies above 0. `not worse`: above minus the margin (non-inferiority). `worse`: below 0, and
+    not above minus the margin. Else `not decidable`.
+    """
+    low, high, difference = found["low"], found["high"], found["difference"]
+    if low > 0:
+        return {"verdict": "better", "needed": None}
+    if low >= -margin:
+        return {"verdict": "not worse", "needed": None}
+    if high < 0:
+        return {"verdict": "worse", "needed": None}
+    half, distances = (high - low) / 2, [difference + margin, -difference]
+    needed = [found["n"] * (half / distance) ** 2 for distance in distances if distance > 0]
+    return {"verdict": "not decidable", "needed": int(np.ceil(min(needed)))}
+
+
+def auc_difference(
+    table: pd.DataFrame, other: pd.DataFrame, labels: LabelParams, patients: np.ndarray
+) -> dict[str, Any] | None:
+    """Paired difference of two AUCs (DeLong et al. 1988; over patients, Obuchowski 1997); None with one class alone.
+
+    With more than two classes it is that of the macro means, by linearisation.
+    """
+    target = table["target"].to_numpy()
+    pair = [_auc_of(one, target, labels) for one in (table, other)]
+    if pair[0] is None or pair[1] is None:
+        return None
+    mine, theirs = pair[0], pair[1]
+    parts = AucParts(mine.value - theirs.value, mine.influence - theirs.influence)
+    if labels.positive is None:
+        error = standard_error(parts.influence, patients)
+    else:
+        error = auc_error(parts, target == labels.positive_index, patients)
+    reach = min(Z * error, 2.0)
+    low, high = max(parts.value - reach, -1.0), min(parts.value + reach, 1.0)
+    return _difference(theirs.value, mine.value, low, high, len(table), p=None)
+
+
+def proportion_difference(
+    mine: np.ndarray, theirs: np.ndarray, of: np.ndarray, patients: np.ndarray
+) -> dict[str, Any] | None:
+    """Paired difference of two proportions, with McNemar's exact test; None of nothing.
+
+    The interval is Agresti and Min's (2005, 10.1002/sim.1781), with the effective number of images. The test (McNemar
+    1947) takes images as independent.
+
+    Args:
+        mine: (n,) bool, the images that the challenger calls rightly.
+        theirs: (n,) bool, those that the champion does.
+        of: (n,) bool, the images that the proportion is of.
+    """
+    if not (n := int(of.sum())):
+        return None
+    won, lost = int((mine & ~theirs & of).sum()), int((theirs & ~mine & of).sum())
+    size = effective_size(mine[of].astype(float) - theirs[of], patients[of])
+    more, less, many = won * size / n + 0.5, lost * size / n + 0.5, size + 2
+    centre = (more - less) / many
+    reach = Z * np.sqrt(more + less - (more - less) ** 2 / many) / many
+    test = mcnemar([[0, won], [lost, 0]], exact=True)
+    low, high = max(centre - reach, -1.0), min(centre + reach, 1.0)
+    return _difference(float(theirs[of].mean()), float(mine[of].mean()), low, high, n, p=float(test.pvalue))
+
+
+def words(comparison: Mapping[str, Any]) -> str:
+    """The outcome in a sentence."""
+    champion = comparison["champion"]
+    if champion is None:
+        return "There is no model in production to compare with."
+    verdicts = ", ".join(f"{found['verdict']} on {split}" for split, found in comparison["splits"].items())
+    return f"Against version {champion['version']}, which is in production: {verdicts}."
+
+
+def remarks(comparison: Mapping[str, Any]) -> Sequence[str]:
+    """What a reader must know to trust the comparison, in sentences."""
+    said = []
+    for split, found in comparison["splits"].items():
+        if found["same_images"] is False:
+            said.append(
+                f"The {split} images are not those on which the model in production was released: both models were "
+                "measured anew on the images of today, and no figure of then is compared with one of now."
+            )
+        if found["trained_on"]:
+            said.append(
+                f"The model in production was trained on {found['trained_on']} of the {found['n']} {split} images, "
+                "so that its figures there are too good."
+            )
+    return said
+
+
+def _auc_of(table: pd.DataFrame, target: np.ndarray, labels: LabelParams) -> AucParts | None:
+    chances = probabilities(table, labels)
+    if labels.positive is None:
+        return macro_auc_parts(chances, target)
+    return auc_parts(target == labels.positive_index, chances[:, labels.positive_index])
+
+
+def _difference(champion: float, challenger: float, low: float, high: float, n: int, p: float | None) -> dict[str, Any]:
+    return {
+        "champion": champion,
+        "challenger": challenger,
+        "difference": challenger - champion,
+        "low": float(low),
+        "high": float(high),
+        "p": p,
+        "n": n,
+    }

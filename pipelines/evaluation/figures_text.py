@@ -1,0 +1,75 @@
+"""Figures in words, for the terminal and for pages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FIGURES = {
+    "auc": "Area under the ROC curve",
+    "average_precision": "Average precision",
+    "sensitivity": "Sensitivity (recall)",
+    "specificity": "Specificity",
+    "precision": "Precision (positive predictive value)",
+    "npv": "Negative predictive value",
+    "accuracy": "Accuracy",
+    "top_2": "Among the two most probable",
+    "top_3": "Among the three most probable",
+    "f1": "F1",
+    "brier": "Brier score (lower is better)",
+    "ece": "Calibration error (lower is better)",
+}
+HEAT = {
+    "pointing_game": "Pointing game: hottest point inside the finding",
+    "heat_inside": "Share of the heat inside the finding",
+    "mask_share": "The same by chance",
+    "heat_outside_body": "Share of the heat outside the body",
+}
+SHORT = {
+    "auc": "AUC",
+    "f1": "F1",
+    "ece": "calibration error",
+    "npv": "negative predictive value",
+    "brier": "Brier score",
+}
+
+
+def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
+    """The figures of every split and the gates, for a terminal."""
+    width = max(30, *(len(split) for split in metrics))
+    lines = [f"{'':<18}" + "".join(f"{split:<{width}}" for split in metrics).rstrip()]
+    for name in ("n", *FIGURES, *HEAT):
+        if any(name in figures for figures in metrics.values()):
+            cells = "".join(f"{_cell(figures, name):<{width}}" for figures in metrics.values())
+            lines.append(f"{name:<18}{cells}".rstrip())
+    lines.append(f"gates: {gates['reason']}")
+    lines += [f"  {'pass' if gate['passed'] else 'FAIL'}  {gate['reason']}" for gate in gates["gates"]]
+    lines += [f"  note  {sentence}" for sentence in gates.get("loosened", ())]
+    return "\n".join(lines)
+
+
+def share(value: float | None) -> str:
+    """A figure with three digits, or a dash."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def interval(figures: Mapping[str, Any], name: str) -> str:
+    """The interval of a figure, or nothing."""
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
+def of(figures: Mapping[str, Any], name: str) -> str:
+    """The number of images that a figure is of, where it is not of all of the split; else nothing."""
+    n = figures.get(f"{name}_n")
+    return "" if n is None or n == figures.get("n") else f", n {n}"
+
+
+def words(name: str) -> str:
+    """A metric's name in words."""
+    return SHORT.get(name, name.replace("_", " "))
+
+
+def _cell(figures: Mapping[str, Any], name: str) -> str:
+    if name == "n":
+        return str(figures["n"])
+    span = interval(figures, name)
+    return share(figures.get(name)) + (f" ({span})" if span else "")
