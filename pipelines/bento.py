@@ -39,6 +39,7 @@ PLUMBING = (
     "pipelines/errors.py",
     "pipelines/recipe.py",
     "pipelines/recipe_checks.py",
+    "pipelines/recipe_evaluation.py",
     "pipelines/recipe_models.py",
     "pipelines/recipe_sources.py",
     "pipelines/section.py",

@@ -115,7 +115,7 @@ def of_share(value: float, influence: np.ndarray, patients: np.ndarray, n: int) 
     if value in (0.0, 1.0) or not (error := standard_error(influence, patients)) > 0 or not np.isfinite(error):
         low, high = wilson(value * counted, counted) or (None, None)
         return Estimate(value, low, high, n)
-    return Estimate(value, *_on_the_logit(value, error), n)
+    return Estimate(value, *_on_the_logit(value, error * quantile(influence, patients)), n)
 
 
 def standard_error(influence: np.ndarray, patients: np.ndarray) -> float:
@@ -124,6 +124,20 @@ def standard_error(influence: np.ndarray, patients: np.ndarray) -> float:
     if len(sums) < 2:
         return float("inf")
     return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
+
+
+def quantile(influence: np.ndarray, patients: np.ndarray) -> float:
+    """How many standard errors an interval reaches: of Student's t distribution, about 1.96 with many patients.
+
+    Its degrees of freedom are Satterthwaite's (1946): as many as make the variance of the sums over patients as
+    uncertain as their kurtosis says. Where few patients make all the error, as with an AUC near 1, they are few.
+    """
+    sums = np.bincount(patients, influence)[np.bincount(patients) > 0]
+    spread = float((sums**2).mean())
+    if len(sums) < 3 or not spread > 0:
+        return Z
+    kurtosis = max(float((sums**4).mean()) / spread**2, 1.0 + 2 / len(sums))
+    return float(t.ppf(1 - ALPHA / 2, max(2 * len(sums) / (kurtosis - 1), 2.0)))
 
 
 def auc_parts(positive: np.ndarray, score: np.ndarray) -> AucParts | None:
@@ -163,8 +177,9 @@ def auc_error(parts: AucParts, positive: np.ndarray, patients: np.ndarray) -> fl
 def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estimate:
     """AUC, and its interval inside [0, 1].
 
-    The interval is on the scale of the logit (Pepe 2003). Where the variance is 0 or unknown (classes told apart
-    without a fault, one score for all, one patient in a class), it is Newcombe's, of patients.
+    The interval is on the scale of the logit (Pepe 2003), with the reach of `quantile`. Where the variance is 0 or
+    unknown (classes told apart without a fault, one score for all, one patient in a class), it is Newcombe's, of
+    patients.
     """
     if (parts := auc_parts(positive, score)) is None:
         return Estimate(None, None, None, len(score))
@@ -173,7 +188,8 @@ def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estima
     if parts.value in (0.0, 1.0) or not 1e-9 < error < np.inf:
         sizes = [len(np.unique(patients[chosen])) for chosen in (positive, ~positive)]
         return Estimate(parts.value, *newcombe(parts.value, *sizes), len(score))
-    return Estimate(parts.value, *_on_the_logit(parts.value, error), len(score))
+    reach = error * quantile(parts.influence, patients)
+    return Estimate(parts.value, *_on_the_logit(parts.value, reach), len(score))
 
 
 def average_precision(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estimate:
@@ -226,8 +242,9 @@ def _hanley_mcneil(value: float, positives: int, negatives: int) -> float:
     return value * (1 - value) * spread / (positives * negatives)
 
 
-def _on_the_logit(value: float, error: float) -> tuple[float, float]:
-    centre, reach = np.log(value / (1 - value)), Z * error / (value * (1 - value))
+def _on_the_logit(value: float, reach: float) -> tuple[float, float]:
+    """The ends of an interval that reaches so far on the scale of the figure, drawn on that of the logit."""
+    centre, reach = np.log(value / (1 - value)), reach / (value * (1 - value))
     return _logistic(centre - reach), _logistic(centre + reach)
 
 

@@ -2,129 +2,80 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.card import Card
+from pipelines.evaluation.figures_text import words
+from pipelines.model_card_items import Item, Measured, Task, sections
+from pipelines.model_card_tables import Metrics, table, with_interval
 from pipelines.notice import NOTICE
 
-FITS = {"pad": "padded with black", "stretch": "stretched", "crop": "cropped around its middle"}
-FIGURES = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "f1": "F1",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
-
-Metrics = Mapping[str, Mapping[str, Any]]
+CHECKLIST = "Checklist"
+SUMMARY = ("auc", "sensitivity", "specificity", "accuracy")
+TEMPLATE = "model_card.md.j2"
 
 
-def model_card(card: Card, metrics: Metrics, gates: Sequence[Mapping[str, Any]]) -> str:
-    """The model card as Markdown.
+def model_card(card: Card, task: Task, measured: Measured) -> str:
+    """The model card as Markdown: all items of `pipelines.model_card_items`, and what is open.
 
     Args:
-        metrics: what metrics.json holds, by split; a split without images may be absent or empty.
-        gates: the gates of gates.json.
+        card: the card that travels with the model.
+        task: what the recipe says, and what people state in it.
+        measured: what the evaluation found.
     """
-    measured = {split: values for split, values in metrics.items() if values and "n" in values}
+    items = sections(card, task, measured)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("model_card.md.j2").render(
+    return environment.get_template(TEMPLATE).render(
         card=card,
         notice=NOTICE,
-        purpose=_purpose(card),
-        form=_form(card),
-        number=number,
-        percent="{:.1%}".format,
-        data=_data(card),
-        figures=_figures(measured),
-        gates=_gates(gates),
-        limits=_limits(card, measured),
-        training=card.facts.get("training", {}),
+        sections=items,
+        verdict=measured.gates,
+        summary=_summary(measured.figures),
+        open=[item.name for found in items.values() for item in found if item.open],
+        count=sum(map(len, items.values())),
+        hashes=_hashes(card, measured.figures),
+        checklist=_checklist(items),
     )
 
 
-def number(value: Any) -> str:
-    """A figure for people: three decimals, or a dash where there is none."""
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+def _summary(metrics: Metrics) -> list[str]:
+    """The main figures of each split, in a line each."""
+    told = {split: [name for name in SUMMARY if values.get(name) is not None] for split, values in metrics.items()}
+    return [
+        f"On {split}: {', '.join(f'{words(name)} {with_interval(metrics[split], name)}' for name in names)}."
+        for split, names in told.items()
+        if names
+    ]
 
 
-def with_interval(values: Mapping[str, Any], name: str) -> str:
-    """A figure with its 95 % interval in brackets, where it has one."""
-    low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
-    interval = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-    return number(values.get(name)) + interval
+def _hashes(card: Card, metrics: Metrics) -> str:
+    """SHA-256 of the model and of the images behind it."""
+    rows = [["model.onnx", f"`{card.sha256}`"]]
+    for split, facts in card.facts.get("data", {}).items():
+        if "sha256" in facts:
+            rows.append([f"prepared images of {split}", f"`{facts['sha256']}`"])
+    for split, values in metrics.items():
+        if values.get("images_sha256"):
+            rows.append([f"set of images of {split}", f"`{values['images_sha256']}`"])
+    return table(["what", "SHA-256"], rows)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
-def _data(card: Card) -> str:
-    splits: dict[str, Any] = card.facts.get("data", {})
+def _checklist(items: Mapping[str, Sequence[Item]]) -> str:
+    """Which guideline asks for what, where it stands, and whether it is filled."""
     rows = [
-        [split, facts["images"], facts["patients"], *(facts["labels"].get(label, 0) for label in card.labels.names)]
-        for split, facts in splits.items()
+        [item.name, item.asked or "-", f"[{heading}](#{_anchor(heading)})", "**open**" if item.open else "filled"]
+        for heading, found in items.items()
+        for item in found
     ]
-    return table(["split", "images", "patients", *card.labels.names], rows)
+    return table(["item", "asked for by", "section", ""], rows)
 
 
-def _figures(measured: Metrics) -> str:
-    rows = [["images", *(values["n"] for values in measured.values())]]
-    if any(values.get("n_positive") is not None for values in measured.values()):
-        rows.append(["of them positive", *(number(values.get("n_positive")) for values in measured.values())])
-    for name, title in FIGURES.items():
-        if any(values.get(name) is not None for values in measured.values()):
-            rows.append([title, *(with_interval(values, name) for values in measured.values())])
-    return table(["", *measured], rows)
-
-
-def _gates(gates: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [
-            f"{gate['metric']} on {gate['split']}{', lower bound' if gate['bound'] == 'low' else ''}",
-            gate["minimum"],
-            number(gate["value"]),
-            "passed" if gate["passed"] else "failed",
-        ]
-        for gate in gates
-    ]
-    return table(["what", "minimum", "found", ""], rows)
-
-
-def _form(card: Card) -> str:
-    colour = "grey" if card.image.channels == 1 else "RGB"
-    levels = ", histogram equalized" if card.image.levels == "equalized" else ""
-    return f"{colour}, {FITS[card.image.fit]}{levels}"
-
-
-def _purpose(card: Card) -> str:
-    if card.labels.positive is None:
-        return f"It tells {', '.join(card.labels.names)} apart."
-    other = card.labels.names[1 - card.labels.positive_index]
-    return f"It tells {card.labels.positive} (positive) from {other} (negative)."
-
-
-def _limits(card: Card, measured: Metrics) -> list[str]:
-    limits = [
-        "It knows the classes above alone; whatever else a film shows goes unmentioned.",
-        "A heatmap shows where the model looked. It does not show where a lesion ends, nor that there is one.",
-    ]
-    if "external" in measured:
-        limits.append("Films of hospitals and devices other than those measured here may be answered worse.")
-    else:
-        limits.append("It was never measured on films of another hospital: expect it to be worse there.")
-    if card.threshold is not None:
-        limits.append("Where positive films are rarer or more frequent than in its data, its probabilities are off.")
-    return limits
+def _anchor(heading: str) -> str:
+    """The link to a heading, as GitHub and most readers of Markdown make it."""
+    return heading.lower().replace(",", "").replace(" ", "-")

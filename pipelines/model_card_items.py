@@ -49,6 +49,11 @@ class Measured:
     comparison: Mapping[str, Any] | None
     people: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def figures(self) -> dict[str, Mapping[str, Any]]:
+        """The metrics of each split that has images."""
+        return {split: values for split, values in self.metrics.items() if values and values.get("n")}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -77,11 +82,11 @@ def sections(card: Card, task: Task, measured: Measured) -> dict[str, list[Item]
     Args:
         card: the card that travels with the model.
     """
-    metrics = {split: values for split, values in measured.metrics.items() if values and "n" in values}
+    metrics = measured.figures
     return {
         "Intended use": _use(card, task.stated),
         "Data": [*_origin(task), *_images(card, task, measured, metrics)],
-        "Model": [*_network(card, task), *_decision(card)],
+        "Model": [*_network(card, task), *_decision(card, metrics)],
         "Performance": _performance(card, measured, metrics),
         "What it had to prove": _gates(card, measured),
         "Limits, harms and fairness": _limits(card, task.stated, metrics),
@@ -95,7 +100,9 @@ def sections(card: Card, task: Task, measured: Measured) -> dict[str, list[Item]
 def _use(card: Card, stated: CardParams) -> list[Item]:
     return [
         Item("Task", "CLAIM and STARD-AI: objectives; TRIPOD+AI 4, 8a", texts.purpose(card)),
-        Item("Intended use", "CLAIM and STARD-AI: intended use and clinical role; TRIPOD+AI 3a", stated.intended_use),
+        Item(
+            "Intended use", "CLAIM and STARD-AI: intended use and clinical role; TRIPOD+AI 3a, 3b", stated.intended_use
+        ),
         Item("Intended users", "STARD-AI: intended use; TRIPOD+AI 3b", stated.intended_users),
     ]
 
@@ -117,7 +124,11 @@ def _origin(task: Task) -> list[Item]:
 def _images(card: Card, task: Task, measured: Measured, metrics: tables.Metrics) -> list[Item]:
     people = measured.people
     return [
-        Item("Splits", "CLAIM: partitions, and the level at which they are disjoint; TRIPOD+AI 12a", texts.splits(task)),
+        Item(
+            "Splits",
+            "CLAIM: partitions, and the level at which they are disjoint; TRIPOD+AI 12a",
+            texts.splits(task.split),
+        ),
         Item(
             "Images",
             "CLAIM and STARD-AI: flow of cases; TRIPOD+AI 20a, 21",
@@ -126,8 +137,8 @@ def _images(card: Card, task: Task, measured: Measured, metrics: tables.Metrics)
         Item(
             "Characteristics",
             "CLAIM and STARD-AI: demographic and clinical characteristics; TRIPOD+AI 20b",
-            tables.characteristics(people) if people else None,
-            UNMEASURED,
+            tables.characteristics(people),
+            "sex, age and view are not known of any image",
         ),
         Item("Missing data", "CLAIM and STARD-AI: missing data; TRIPOD+AI 11", texts.missing(people)),
         Item("Preprocessing", "CLAIM and STARD-AI: preprocessing; TRIPOD+AI 7", texts.preprocessing(card)),
@@ -137,19 +148,29 @@ def _images(card: Card, task: Task, measured: Measured, metrics: tables.Metrics)
 def _network(card: Card, task: Task) -> list[Item]:
     facts = card.facts
     return [
-        Item("Input and output", "CLAIM and STARD-AI: the model, its input and output; TRIPOD+AI 15", texts.output(card)),
+        Item(
+            "Input and output", "CLAIM and STARD-AI: the model, its input and output; TRIPOD+AI 15", texts.output(card)
+        ),
         Item("Architecture", "CLAIM: structure of the model; TRIPOD+AI 12c, 22", texts.architecture(facts)),
-        Item("Training", "CLAIM: training, augmentation included; TRIPOD+AI 12c", texts.training(task)),
+        Item(
+            "Training",
+            "CLAIM: training, augmentation included; TRIPOD+AI 12c",
+            texts.training(task.augment, task.train),
+        ),
         Item("Class imbalance", "TRIPOD+AI 13", texts.BALANCE[task.train.balance]),
-        Item("Choice of the final model", "CLAIM: how the final model was selected; TRIPOD+AI 12c", texts.chosen(card, task)),
+        Item(
+            "Choice of the final model",
+            "CLAIM: how the final model was selected; TRIPOD+AI 12c",
+            texts.chosen(card, task.train),
+        ),
         Item("Software", "CLAIM: software and packages", texts.software(facts), UNMEASURED),
     ]
 
 
-def _decision(card: Card) -> list[Item]:
+def _decision(card: Card, metrics: tables.Metrics) -> list[Item]:
     return [
         Item("Threshold", "CLAIM and STARD-AI: cut-off, and how it was chosen; TRIPOD+AI 15", texts.threshold(card)),
-        Item("Images left to a person", "STARD-AI: indeterminate results", texts.referred(card)),
+        Item("Images left to a person", "STARD-AI: indeterminate results", texts.referred(card, metrics), UNMEASURED),
         Item("Unusual images", "TRIPOD+AI 27a: input of poor quality", texts.familiarity(card)),
     ]
 
@@ -161,15 +182,15 @@ def _performance(card: Card, measured: Measured, metrics: tables.Metrics) -> lis
         Item(
             "Figures",
             "CLAIM and STARD-AI: performance with its uncertainty; TRIPOD+AI 12e, 23a",
-            texts.joined(texts.COUNTED, tables.figures(metrics)) if metrics else None,
+            texts.joined(texts.counted(card), tables.figures(metrics)) if metrics else None,
             UNMEASURED,
         ),
         Item("Testing on external data", "CLAIM: testing on external data; TRIPOD+AI 16, 20c", texts.external(metrics)),
         *_by_prevalence(card, metrics),
         Item(
             "Subgroups",
-            "STARD-AI and TRIPOD+AI 23b: performance in subgroups",
-            texts.joined(texts.worst(metrics), tables.subgroups(metrics)),
+            "STARD-AI: subgroups; TRIPOD+AI 14, 23a",
+            _by_group(metrics),
             "no property that could divide the images is known",
         ),
         Item("Calibration", "TRIPOD+AI 12e, 23a: calibration", texts.calibration(card, metrics), UNMEASURED),
@@ -184,23 +205,28 @@ def _performance(card: Card, measured: Measured, metrics: tables.Metrics) -> lis
     ]
 
 
+def _by_group(metrics: tables.Metrics) -> str:
+    found = tables.subgroups(metrics)
+    return texts.joined(texts.worst(metrics), found, texts.FEW if "(few)" in found else "")
+
+
 def _by_prevalence(card: Card, metrics: tables.Metrics) -> list[Item]:
     if card.labels.positive is None:
         return []
-    text = texts.joined(texts.PREVALENCE, tables.predictive_values(metrics)) if tables.predictive_values(metrics) else ""
-    return [Item("Predictive values", "STARD-AI: applicability at other prevalences", text, UNMEASURED)]
+    found = tables.predictive_values(metrics)
+    return [Item("Predictive values", "", texts.joined(texts.PREVALENCE, found) if found else None, UNMEASURED)]
 
 
 def _gates(card: Card, measured: Measured) -> list[Item]:
     gates, rules = measured.gates, measured.gates.get("rules")
     loosened = [f"**Asked less than of the model in production.** {said}" for said in gates.get("loosened", ())]
-    protocol = f"The rules were fixed in `recipes/{card.recipe}.yaml` before the test images were read."
+    protocol = f"Gates, threshold rule and margin are those of `recipes/{card.recipe}.yaml`, whose history git keeps."
     return [
         Item("Gates", "", texts.joined(gates["reason"], *loosened, tables.gates(gates["gates"]))),
         Item(
             "Protocol",
             "CLAIM and STARD-AI: study protocol; TRIPOD+AI 18c",
-            f"{protocol} SHA-256 of gates, threshold rule and margin: `{rules}`." if rules else None,
+            f"{protocol} Their SHA-256: `{rules}`." if rules else None,
         ),
     ]
 

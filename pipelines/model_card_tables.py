@@ -20,10 +20,10 @@ def number(value: Any) -> str:
 
 def with_interval(values: Mapping[str, Any], name: str) -> str:
     """A figure with its 95 % interval in brackets, and with n where it is not of all images."""
-    low, high, n = (values.get(f"{name}_{end}") for end in ("low", "high", "n"))
-    interval = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-    of = "" if n is None or n == values.get("n") else f", n {number(n)}"
-    return number(values.get(name)) + interval + of
+    value, low, high, n = (values.get(key) for key in (name, f"{name}_low", f"{name}_high", f"{name}_n"))
+    told = [] if low is None or high is None else [f"{number(low)} to {number(high)}"]
+    told += [] if n is None or n == values.get("n") else [f"n {number(n)}"]
+    return f"{number(value)} ({'; '.join(told)})" if told and value is not None else number(value)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -45,7 +45,9 @@ def data(card: Card, people: Metrics, metrics: Metrics) -> str:
 
 
 def characteristics(people: Metrics) -> str:
-    """Sex, age and view of the images of each split that was measured."""
+    """Sex, age and view of the images of each split that was measured; empty where nothing of these is known."""
+    if not any(one["sex"] or one["age"] or one["view"] for one in people.values()):
+        return ""
     rows = [[split, _named(one["sex"]), _ages(one["age"]), _named(one["view"])] for split, one in people.items()]
     return table(["split", "sex (images)", "age, median (quartiles)", "view (images)"], rows)
 
@@ -99,8 +101,14 @@ def heat(metrics: Metrics) -> str:
 def compared(comparison: Mapping[str, Any]) -> str:
     """Figures of the model in production and of this one on the same images; empty where none was compared."""
     rows = [
-        [split, words(name), number(one["champion"]), number(one["challenger"])]
-        + [f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})", one["verdict"]]
+        [
+            split,
+            words(name),
+            number(one["champion"]),
+            number(one["challenger"]),
+            f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})",
+            one["verdict"],
+        ]
         for split, found in comparison["splits"].items()
         for name, one in found["figures"].items()
     ]
@@ -120,7 +128,6 @@ def gates(asked: Sequence[Mapping[str, Any]]) -> str:
         for gate in asked
     ]
     return table(["what", "asked", "found", "n", ""], rows)
-
 
 
 def _named(counts: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 """The operating point: threshold and refer band, chosen on validation films alone, and what is proven of them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,9 @@ class OperatingPoint:
         facts: for the card. `rule`; `minimum` of the rules sensitivity and specificity; `miss_cost` of the rule cost;
             `confidence`; `patients`, those with films that the rule is about, and `positives` and `negatives`, all
             films of each class; `proven`, null where nothing is promised; `needed`, null where proven, else how many
-            such patients without a miss would prove it; `refer_error`; `refer_proven` and `refer_needed` alike, of the
-            patients answered on one side of the band.
+            such patients without a miss would prove it; `refer_error`; `refer_proven`; `refer_needed`, how many
+            patients answered on one side of the band without an error would prove that side, null where validation has
+            as many and the model is what fails.
     """
 
     threshold: float
@@ -56,14 +58,25 @@ def operating_point(
     probability = np.asarray(probability, dtype=np.float64)
     patients = pd.factorize(np.asarray(patients), use_na_sentinel=False)[0]
     threshold, proven = _threshold(positive, probability, patients, rule)
-    if rule.confidence is None:
-        refer, refer_proven = refer_band(positive, probability, threshold, rule.refer_error), None
-    else:
-        refer, refer_proven = proven_refer_band(
-            positive, probability, patients, threshold, rule.refer_error, rule.confidence
-        )
-    facts = _promise(positive, patients, rule, proven) | _refer_promise(rule, refer_proven)
+    refer, told = _refer(positive, probability, patients, threshold, rule)
+    facts = _promise(positive, patients, rule, proven) | told
     return OperatingPoint(threshold, refer, facts)
+
+
+def promise_in_words(facts: Mapping[str, Any]) -> str:
+    """What was promised of the threshold and whether it is proven, to be added to a sentence; empty without a promise.
+
+    Args:
+        facts: of an operating point.
+    """
+    if facts["proven"] is None:
+        return ""
+    kind = "positive" if facts["rule"] == "sensitivity" else "negative"
+    counted = f"{facts['patients']} patients with {kind} films"
+    said = f": {facts['rule']} {facts['minimum']:g} promised with confidence {facts['confidence']:g}"
+    if facts["proven"]:
+        return f"{said}, proven by {counted}"
+    return f"{said}, not proven: {counted}, {facts['needed']} needed"
 
 
 def choose_threshold(positive: np.ndarray, probability: np.ndarray, rule: ThresholdParams) -> float:
@@ -112,20 +125,24 @@ def proven_refer_band(
     threshold: float,
     error: float,
     confidence: float,
-) -> tuple[tuple[float, float] | None, bool]:
-    """The narrowest band outside which the error is proven, and whether it is; a side that is not stays as observed.
+) -> tuple[tuple[float, float] | None, list[int]]:
+    """The narrowest band outside which the error is proven; a side of which nothing is proven stays as observed.
 
     The error on a side is the mean, over patients answered there, of the share of their answers there that are wrong.
 
     Args:
         patients: (n,) numbers from 0.
+    Returns:
+        The band, and for each side that is not proven how many patients validation has on that side of the threshold.
     """
-    below, proven, edges = probability < threshold, True, []
+    below, edges, unproven = probability < threshold, [], []
     for side, score, wrong in ((below, probability, positive), (~below, -probability, ~positive)):
         edge = proven_edge(score[side], wrong[side], patients[side], error, confidence)
-        proven = proven and edge is not None
-        edges.append(_edge(score[side], wrong[side], error) if edge is None else edge)
-    return _band(edges[0], -edges[1], threshold), proven
+        if edge is None:
+            edge = _edge(score[side], wrong[side], error)
+            unproven.append(len(np.unique(patients[side])))
+        edges.append(edge)
+    return _band(edges[0], -edges[1], threshold), unproven
 
 
 def _threshold(
@@ -141,9 +158,7 @@ def _threshold(
     return _half_way_up(-cut, probability), proven
 
 
-def _promise(
-    positive: np.ndarray, patients: np.ndarray, rule: ThresholdParams, proven: bool | None
-) -> dict[str, Any]:
+def _promise(positive: np.ndarray, patients: np.ndarray, rule: ThresholdParams, proven: bool | None) -> dict[str, Any]:
     about = {"sensitivity": positive, "specificity": ~positive}.get(rule.rule, np.ones(len(positive), dtype=bool))
     needed = None
     if proven is False and rule.confidence is not None:
@@ -161,11 +176,18 @@ def _promise(
     }
 
 
-def _refer_promise(rule: ThresholdParams, proven: bool | None) -> dict[str, Any]:
-    needed = None
-    if proven is False and rule.confidence is not None:
-        needed = patients_needed(rule.refer_error, edge_level(rule.confidence))
-    return {"refer_error": rule.refer_error, "refer_proven": proven, "refer_needed": needed}
+def _refer(
+    positive: np.ndarray, probability: np.ndarray, patients: np.ndarray, threshold: float, rule: ThresholdParams
+) -> tuple[tuple[float, float] | None, dict[str, Any]]:
+    error, confidence = rule.refer_error, rule.confidence
+    if confidence is None:
+        told = {"refer_error": error, "refer_proven": None, "refer_needed": None}
+        return refer_band(positive, probability, threshold, error), told
+    band, unproven = proven_refer_band(positive, probability, patients, threshold, error, confidence)
+    needed = patients_needed(error, edge_level(confidence))
+    short = unproven and needed is not None and min(unproven) < needed
+    told = {"refer_error": error, "refer_proven": not unproven, "refer_needed": needed if short else None}
+    return band, told
 
 
 def _check(positive: np.ndarray, probability: np.ndarray) -> None:
@@ -184,6 +206,8 @@ def _check(positive: np.ndarray, probability: np.ndarray) -> None:
 def _band(low: float, high: float, threshold: float) -> tuple[float, float] | None:
     low = max(min(low, threshold), BELOW_ZERO)
     high = min(max(high, threshold), ABOVE_ONE)
+    if low == threshold < high:  # a film on the threshold is one of those above, and the band is open
+        low = math.nextafter(threshold, -1.0)
     return None if low == high else (low, high)
 
 
@@ -192,7 +216,7 @@ def _edge(score: np.ndarray, wrong: np.ndarray, error: float) -> float:
     order = np.argsort(score, kind="stable")
     ranked = score[order]
     count = np.searchsorted(ranked, ranked, side="right")  # films of the same score are answered together
-    good = np.flatnonzero(np.cumsum(wrong[order])[count - 1] <= error * count)
+    good = np.flatnonzero(np.cumsum(wrong[order])[count - 1] / count <= error)
     if not len(order) or (len(good) and good[-1] == len(order) - 1):
         return float("inf")
     return float(ranked[good[-1]]) if len(good) else float("-inf")

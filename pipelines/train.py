@@ -12,6 +12,7 @@ from pipelines.architecture.write import write_architecture
 from pipelines.card import Card, Familiarity, sha256
 from pipelines.export.familiarity import feature_statistics
 from pipelines.export.randomised import randomisation
+from pipelines.export.temperature import bake, fit_temperature
 from pipelines.inference import Answers, Graph
 from pipelines.prepared import read_split
 from pipelines.recipe import (
@@ -24,7 +25,7 @@ from pipelines.recipe import (
     TrainParams,
 )
 from pipelines.stage import command, fresh_folder
-from pipelines.threshold import choose_threshold, refer_band
+from pipelines.threshold import OperatingPoint, operating_point, promise_in_words
 from pipelines.training.checkpoint import Checkpoints
 from pipelines.training.course import best_of
 from pipelines.training.devices import is_chief
@@ -73,10 +74,11 @@ def run(
         write_architecture(folder / "architecture", learner, np.array(learn.images[0]))
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
         write_validation(folder / "validation.json", history, train.monitor)
-        answers, digest = Graph(onnx).answer_all(check.images), sha256(onnx)
+        answers, temperature = calibrated(onnx, check, labels, threshold)
+        digest = sha256(onnx)
         rng = np.random.default_rng(train.seed)
         randomised = randomisation(learner, statistics, check.images, answers.heatmap, rng)
-        cut, refer = operating_point(answers, check, labels, threshold)
+        point = chosen(answers, check, labels, patients_of(prepared), threshold)
         card = Card(
             recipe=recipe,
             title=title,
@@ -84,20 +86,24 @@ def run(
             sha256=digest,
             labels=labels,
             image=image,
-            threshold=cut,
-            refer=refer,
+            threshold=point.threshold if point else None,
+            refer=point.refer if point else None,
             familiarity=reference(answers.distance, serve.refuse),
             heat_scale=full_strength(answers, check, labels),
-            facts=_facts(prepared, learner, history, train, differences) | {"randomisation": randomised},
+            facts=_facts(prepared, learner, history, train, differences)
+            | {"randomisation": randomised}
+            | _operating_facts(point, temperature),
         )
         card.write(folder / "card.json")
     print(f"{trained}: version {card.version}{in_words(card)}")
 
 
 def in_words(card: Card) -> str:
-    """Threshold and refer band, where the card has them."""
-    threshold = "" if card.threshold is None else f", threshold {card.threshold:.4f}"
-    return threshold if card.refer is None else f"{threshold}, refer band {card.refer[0]:.4f} to {card.refer[1]:.4f}"
+    """Threshold, refer band and what is proven of the threshold, where the card has them."""
+    if card.threshold is None:
+        return ""
+    refer = "" if card.refer is None else f", refer band {card.refer[0]:.4f} to {card.refer[1]:.4f}"
+    return f", threshold {card.threshold:.4f}{refer}{promise_in_words(card.facts['operating_point'])}"
 
 
 def write_validation(file: Path, history: list[dict[str, Any]], monitor: str) -> None:
@@ -108,15 +114,30 @@ def write_validation(file: Path, history: list[dict[str, Any]], monitor: str) ->
     file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def operating_point(
-    answers: Answers, check: Labelled, labels: LabelParams, rule: ThresholdParams
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Threshold and refer band from validation; both None with more than two classes."""
+def calibrated(onnx: Path, check: Labelled, labels: LabelParams, rule: ThresholdParams) -> tuple[Answers, float | None]:
+    """What the model file says of validation, and the temperature put into it first; None where none is asked for."""
+    answers = Graph(onnx).answer_all(check.images)
+    if not rule.temperature:
+        return answers, None
+    columns = check.targets if labels.positive_index != 0 else 1 - check.targets
+    temperature = fit_temperature(columns, answers.probability)
+    bake(onnx, temperature)
+    return Graph(onnx).answer_all(check.images), temperature
+
+
+def chosen(
+    answers: Answers, check: Labelled, labels: LabelParams, patients: np.ndarray, rule: ThresholdParams
+) -> OperatingPoint | None:
+    """Threshold and refer band from validation; None with more than two classes."""
     if labels.positive is None:
-        return None, None
-    positive, probability = check.targets == 1, answers.probability[:, labels.positive_index]
-    chosen = choose_threshold(positive, probability, rule)
-    return chosen, refer_band(positive, probability, chosen, rule.refer_error)
+        return None
+    return operating_point(check.targets == 1, answers.probability[:, labels.positive_index], patients, rule)
+
+
+def patients_of(prepared: Path) -> np.ndarray:
+    """A number for the patient of each validation image; a patient's name is good within a site alone."""
+    rows = read_split(prepared, "val")[1]
+    return rows.groupby(["site", "patient_id"], dropna=False).ngroup().to_numpy()
 
 
 def reference(distances: np.ndarray, refuse: float) -> Familiarity:
@@ -154,6 +175,12 @@ def _facts(
         "parity": differences,
         "software": {name: version(name) for name in (learner.framework, "numpy", "onnxruntime")},
     }
+
+
+def _operating_facts(point: OperatingPoint | None, temperature: float | None) -> dict[str, Any]:
+    """What is said of the operating point; without one, with more than two classes, the temperature stands alone."""
+    told = {"temperature": temperature}
+    return told if point is None else {"operating_point": point.facts | told}
 
 
 def _split_facts(prepared: Path, split: str) -> dict[str, Any]:

@@ -37,10 +37,10 @@ def calibration_error(probability: np.ndarray, outcome: np.ndarray, patients: np
 
     The gaps between promise and outcome of the bins are sums over patients, and so nearly normal. Their sizes add up to
     a figure that is too large by chance, the more so the better the model is calibrated; drawing images again would
-    double that. So the interval bounds the figure's own error: a gap of more than CLEAR standard errors has a sign that
-    is known, and errs with it; any other can only have been made larger, by its error at most (the selection of moments
-    by Andrews and Soares 2010, 10.3982/ECTA7502). It covers the truth in 95 % of cases where calibration is perfect, and
-    in up to 99 % where it is nearly so.
+    double that. So the interval bounds the figure's own error: a gap of more than CLEAR standard errors has a sign
+    that is known, and errs with it; any other can only have been made larger, by its error at most (the selection of
+    moments by Andrews and Soares 2010, 10.3982/ECTA7502). It covers the truth in 95 % of cases where calibration is
+    perfect, and in up to 99 % where it is nearly so.
 
     Args:
         probability: (n,) in [0, 1].

@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from pipelines.evaluation.predictions import CHAMPION, called, of_champion, patients_of, probabilities
 from pipelines.evaluation.rest import macro_auc_parts
-from pipelines.intervals import AucParts, Z, auc_error, auc_parts, effective_size, standard_error
+from pipelines.intervals import Estimate, Z, auc, auc_parts, effective_size, of_share
 from pipelines.recipe import LabelParams
 
 VERDICTS = ("worse", "not decidable", "not worse", "better")  # from bad to good
@@ -76,23 +76,42 @@ def judged(found: Mapping[str, Any], margin: float) -> dict[str, Any]:
 def auc_difference(
     table: pd.DataFrame, other: pd.DataFrame, labels: LabelParams, patients: np.ndarray
 ) -> dict[str, Any] | None:
-    """Paired difference of two AUCs (DeLong et al. 1988; over patients, Obuchowski 1997); None with one class alone.
+    """Paired difference of two AUCs, of the macro means with more than two classes; None with one class alone.
 
-    With more than two classes it is that of the macro means, by linearisation.
+    The interval comes from those of the two AUCs and the correlation of their errors (MOVER: Zou and Yue 2013,
+    10.1080/10543406.2012.756500), because near 1 the error of an AUC is lopsided, and a symmetric interval of the
+    difference (DeLong et al. 1988) is too sure of the worse model. Models with the same answers differ by exactly 0.
+
+    Args:
+        table: of predictions of the challenger; `other` those of the champion, in the same order.
+        patients: (n,) whole numbers from 0.
     """
-    target = table["target"].to_numpy()
-    pair = [_auc_of(one, target, labels) for one in (table, other)]
-    if pair[0] is None or pair[1] is None:
+    target, n = table["target"].to_numpy(), len(table)
+    mine, theirs = (_auc_of(one, target, labels, patients) for one in (table, other))
+    if mine is None or theirs is None:
         return None
-    mine, theirs = pair[0], pair[1]
-    parts = AucParts(mine.value - theirs.value, mine.influence - theirs.influence)
-    if labels.positive is None:
-        error = standard_error(parts.influence, patients)
-    else:
-        error = auc_error(parts, target == labels.positive_index, patients)
-    reach = min(Z * error, 2.0)
-    low, high = max(parts.value - reach, -1.0), min(parts.value + reach, 1.0)
-    return _difference(theirs.value, mine.value, low, high, len(table), p=None)
+    if np.array_equal(probabilities(table, labels), probabilities(other, labels)):
+        return _difference(theirs[0], mine[0], 0.0, 0.0, n, p=None)
+    low, high = _recovered(mine[0], theirs[0], correlation(mine[1], theirs[1], patients))
+    return _difference(theirs[0], mine[0], low, high, n, p=None)
+
+
+def correlation(one: np.ndarray, other: np.ndarray, patients: np.ndarray) -> float:
+    """Correlation of the errors of two figures over patients, from what each image adds to them; 0 without errors."""
+    first, second = (np.bincount(patients, influence) for influence in (one, other))
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / size if size > 0 else 0.0
+
+
+def _recovered(mine: Estimate, theirs: Estimate, shared: float) -> tuple[float, float]:
+    """The interval of a difference, whose variances are recovered from the ends of two intervals."""
+    difference = (mine.value or 0.0) - (theirs.value or 0.0)
+    reaches = []
+    for end, opposite in (("low", "high"), ("high", "low")):
+        away = (mine.value or 0.0) - getattr(mine, end)
+        across = (theirs.value or 0.0) - getattr(theirs, opposite)
+        reaches.append(np.sqrt(max(away**2 + 2 * shared * away * across + across**2, 0.0)))
+    return difference - reaches[0], difference + reaches[1]
 
 
 def proportion_difference(
@@ -117,7 +136,8 @@ def proportion_difference(
     reach = Z * np.sqrt(more + less - (more - less) ** 2 / many) / many
     test = mcnemar([[0, won], [lost, 0]], exact=True)
     low, high = max(centre - reach, -1.0), min(centre + reach, 1.0)
-    return _difference(float(theirs[of].mean()), float(mine[of].mean()), low, high, n, p=float(test.pvalue))
+    champion, challenger = (Estimate(float(one[of].mean()), None, None, n) for one in (theirs, mine))
+    return _difference(champion, challenger, low, high, n, p=float(test.pvalue))
 
 
 def words(comparison: Mapping[str, Any]) -> str:
@@ -146,18 +166,26 @@ def remarks(comparison: Mapping[str, Any]) -> Sequence[str]:
     return said
 
 
-def _auc_of(table: pd.DataFrame, target: np.ndarray, labels: LabelParams) -> AucParts | None:
+def _auc_of(
+    table: pd.DataFrame, target: np.ndarray, labels: LabelParams, patients: np.ndarray
+) -> tuple[Estimate, np.ndarray] | None:
+    """An AUC with its interval, and what each image adds to its error; None with one class alone."""
     chances = probabilities(table, labels)
     if labels.positive is None:
-        return macro_auc_parts(chances, target)
-    return auc_parts(target == labels.positive_index, chances[:, labels.positive_index])
+        mean = macro_auc_parts(chances, target)
+        return (of_share(mean.value, mean.influence, patients, len(target)), mean.influence) if mean else None
+    positive, score = target == labels.positive_index, chances[:, labels.positive_index]
+    parts = auc_parts(positive, score)
+    return (auc(positive, score, patients), parts.influence) if parts else None
 
 
-def _difference(champion: float, challenger: float, low: float, high: float, n: int, p: float | None) -> dict[str, Any]:
+def _difference(
+    champion: Estimate, challenger: Estimate, low: float, high: float, n: int, p: float | None
+) -> dict[str, Any]:
     return {
-        "champion": champion,
-        "challenger": challenger,
-        "difference": challenger - champion,
+        "champion": champion.value,
+        "challenger": challenger.value,
+        "difference": (challenger.value or 0.0) - (champion.value or 0.0),
         "low": float(low),
         "high": float(high),
         "p": p,

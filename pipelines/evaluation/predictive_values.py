@@ -1,66 +1,74 @@
 """Predictive values where positive films are rarer or more frequent than among those measured."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipelines.evaluation.rest import Calls
-from pipelines.intervals import Z, effective_size
+from pipelines.intervals import Estimate, proportion
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of two proportions with its interval; infinite where the lower one may be 0."""
+
+    value: float
+    low: float
+    high: float
 
 
 def predictive_values(calls: Calls | None, prevalences: Sequence[float]) -> dict[str, Any]:
     """Positive and negative predictive value at each prevalence, as metrics.json holds them; nothing of many classes.
 
-    They follow from sensitivity and specificity by Bayes' rule; the interval is on the scale of the logit (Mercaldo,
-    Lau and Zhou 2007, 10.1002/sim.2677), and where sensitivity or specificity is 0 or 1 of their adjusted estimates
-    (Agresti and Coull 1998). `ppv` and `npv` are None where a class has no images.
+    They follow from sensitivity and specificity by Bayes' rule, that is from the prevalence and a likelihood ratio,
+    whose interval comes from those of Wilson of the two (`ratio`). `ppv` and `npv` are None where a class has no
+    images, or where no image at all is called so.
     """
     if calls is None or not prevalences:
         return {}
-    rates = [_rate(calls.guess, calls.positive, calls), _rate(~calls.guess, ~calls.positive, calls)]
-    found = []
+    ill, healthy = calls.positive, ~calls.positive
+    found, missed = (proportion(guess, ill, calls.patients) for guess in (calls.guess, ~calls.guess))
+    alarms, cleared = (proportion(guess, healthy, calls.patients) for guess in (calls.guess, ~calls.guess))
+    told = []
     for prevalence in prevalences:
-        ppv = _value(rates, prevalence, positive=True)
-        npv = _value(rates, prevalence, positive=False)
-        found.append({"prevalence": prevalence, **_named("ppv", ppv), **_named("npv", npv)})
-    return {"predictive_values": found}
+        odds = (1 - prevalence) / prevalence
+        ppv, npv = _named("ppv", _share(alarms, found, odds)), _named("npv", _share(missed, cleared, 1 / odds))
+        told.append({"prevalence": prevalence, **ppv, **npv})
+    return {"predictive_values": told}
 
 
-def _rate(hits: np.ndarray, of: np.ndarray, calls: Calls) -> tuple[float, float] | None:
-    """A share and the effective number of images that it is of."""
-    if not of.any():
+def ratio(over: Estimate, under: Estimate) -> Ratio | None:
+    """The ratio of two independent proportions by MOVER-R (Newcombe 2016, 10.1177/0962280213502144).
+
+    It recovers the variances from the ends of the two intervals, and so needs no correction where a proportion is 0
+    or 1. None where one of them is unknown, or both are 0.
+    """
+    if over.value is None or under.value is None or not (over.value or under.value):
         return None
-    return float(hits[of].mean()), effective_size(hits[of].astype(float), calls.patients[of])
-
-
-def _value(
-    rates: Sequence[tuple[float, float] | None], prevalence: float, positive: bool
-) -> tuple[float | None, float | None, float | None]:
-    if rates[0] is None or rates[1] is None:
-        return None, None, None
-    point = _point(rates[0][0], rates[1][0], prevalence, positive)
-    pair = [rates[0], rates[1]]
-    if any(share in (0.0, 1.0) for share, _ in pair):
-        pair = [((share * n + Z**2 / 2) / (n + Z**2), n + Z**2) for share, n in pair]
-    (sensitivity, ill), (specificity, healthy) = pair
-    centre = _point(sensitivity, specificity, prevalence, positive) or 0.0
-    variance = (
-        (1 - sensitivity) / (sensitivity * ill) + specificity / ((1 - specificity) * healthy)
-        if positive
-        else sensitivity / ((1 - sensitivity) * ill) + (1 - specificity) / (specificity * healthy)
+    p, q = over.value, under.value
+    value = p / q if q else np.inf
+    return Ratio(
+        value, _end(p, q, over.low or 0.0, under.high or 0.0, -1), _end(p, q, over.high or 0.0, under.low or 0.0, 1)
     )
-    logit, reach = np.log(centre / (1 - centre)), Z * np.sqrt(variance)
-    low, high = (float(1 / (1 + np.exp(-end))) for end in (logit - reach, logit + reach))
-    return (None, None, None) if point is None else (point, min(low, point), max(high, point))
 
 
-def _point(sensitivity: float, specificity: float, prevalence: float, positive: bool) -> float | None:
-    """By Bayes' rule; None where nothing is called so."""
-    right = sensitivity * prevalence if positive else specificity * (1 - prevalence)
-    wrong = (1 - specificity) * (1 - prevalence) if positive else (1 - sensitivity) * prevalence
-    return right / (right + wrong) if right + wrong else None
+def _end(p: float, q: float, near: float, far: float, side: int) -> float:
+    """One end of the interval of p / q, from the end of p on this side and that of q on the other."""
+    if not far * (2 * q - far):
+        return float(np.inf)
+    inner = (p * q) ** 2 - near * far * (2 * p - near) * (2 * q - far)
+    return max(float((p * q + side * np.sqrt(max(inner, 0.0))) / (far * (2 * q - far))), 0.0)
 
 
-def _named(name: str, values: tuple[float | None, float | None, float | None]) -> dict[str, float | None]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+def _share(wrong: Estimate, right: Estimate, odds: float) -> tuple[float, float, float] | None:
+    """1 / (1 + odds x wrong / right), with its interval."""
+    if (found := ratio(wrong, right)) is None:
+        return None
+    value, low, high = (1 / (1 + odds * one) for one in (found.value, found.high, found.low))
+    return value, low, high
+
+
+def _named(name: str, values: tuple[float, float, float] | None) -> dict[str, float | None]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values or (None, None, None), strict=True))

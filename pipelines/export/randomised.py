@@ -9,7 +9,7 @@ A permutation keeps the sizes and the signs of the weights, so a heatmap that ow
 alone stays as it was, and fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,7 +51,10 @@ def randomisation(
     told: dict[str, Any] = {"images": len(chosen), "shuffles": SHUFFLES, "limit": LIMIT}
     if not len(chosen):
         return told | {"similarity": None, "constant": None, "passed": False}
-    shuffled = [_shuffled_heat(learner, statistics, np.array(images[chosen]), rng) for _ in range(SHUFFLES)]
+    draw, shuffled = _drawing(learner, statistics), []
+    for _ in range(SHUFFLES):
+        with shuffled_head(learner, rng):
+            shuffled.append(draw(np.array(images[chosen])))
     similarity = float(np.mean([rank_correlation(heat[chosen], other) for other in shuffled]))
     blank = float(np.mean([constant(other) for other in shuffled]))
     return told | {"similarity": similarity, "constant": blank, "passed": similarity < LIMIT}
@@ -88,10 +91,18 @@ def constant(heat: np.ndarray) -> np.ndarray:
     return np.ptp(heat, axis=(1, 2)) == 0
 
 
-def _shuffled_heat(
-    learner: Learner, statistics: FeatureStatistics, images: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    with TemporaryDirectory() as folder, shuffled_head(learner, rng):
+def _drawing(learner: Learner, statistics: FeatureStatistics) -> Callable[[np.ndarray], np.ndarray]:
+    """What draws the heatmaps of images with the weights that the model then has."""
+    if learner.framework != "keras":
+        return lambda images: _exported_heat(learner, statistics, images)
+    from pipelines.export.explain import inference_model  # Keras, which other kinds of model do not need
+
+    whole = inference_model(cast(Any, learner).network, statistics, 0)  # whose layers are those of the network
+    return lambda images: np.asarray(whole(images)["heatmap"])
+
+
+def _exported_heat(learner: Learner, statistics: FeatureStatistics, images: np.ndarray) -> np.ndarray:
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         learner.export(path, statistics, images[:1])
         return Graph(path).answer_all(images).heatmap

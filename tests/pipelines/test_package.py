@@ -1,14 +1,30 @@
 import hashlib
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from pipelines.card import sha256
 from pipelines.errors import GateError, ReleaseError
-from pipelines.package import READS, run
+from pipelines.package import READS, failure, run
+from pipelines.recipe_file import load_sections
 
+ROOT = Path(__file__).resolve().parents[2]
 GATE = {"metric": "sensitivity", "split": "test", "bound": "low", "minimum": 0.85, "value": 0.91, "passed": True}
-FIGURES = {"n": 200, "n_positive": 90, "auc": 0.97, "auc_low": 0.95, "auc_high": 0.99, "f1": None, "threshold": 0.5}
+FIGURES = {"n": 2, "n_positive": 1, "auc": 0.97, "auc_low": 0.95, "auc_high": 0.99, "f1": None, "threshold": 0.5}
 PROFILE = {"images": 40, "statistics": {"bits": {"missing": 0.0, "values": [8.0], "below": [0.0], "upto": [1.0]}}}
+ROWS = {
+    "split": "test",
+    "patient_id": ["p1", "p2"],
+    "site": "home",
+    "view": None,
+    "sex": ["F", "M"],
+    "age": [40.0, 50.0],
+}
+SECTIONS = load_sections(
+    ROOT / "recipes" / "demo.yaml", ("recipe", "source", "external", "split", "augment", "train", "card")
+)
 
 
 @pytest.fixture
@@ -23,6 +39,8 @@ def folders(tmp_path, release_model):
         passed = bool(gates) and all(gate["passed"] for gate in gates)
         (evaluation / "gates.json").write_text(json.dumps({"passed": passed, "reason": "So it is.", "gates": gates}))
         (evaluation / "metrics.json").write_text(json.dumps(metrics or {"test": FIGURES}))
+        pd.DataFrame(ROWS).to_parquet(evaluation / "probabilities.parquet")
+        pd.DataFrame(ROWS)[["split"]].to_parquet(evaluation / "images.parquet")
         profile = tmp_path / "profile.json"
         profile.write_text(json.dumps(PROFILE))
         return tmp_path / "model", evaluation, profile, tmp_path / "release"
@@ -31,22 +49,57 @@ def folders(tmp_path, release_model):
 
 
 def test_a_release_holds_the_bento_its_note_and_its_card(folders):
-    model, evaluation, profile, release = folders()
-    run(model, evaluation, profile, release)
+    model, evaluation, profile, release = folders(metrics={"test": {**FIGURES, "images_sha256": "ab" * 32}})
+    comparison = {"champion": None, "splits": {}}
+    (evaluation / "comparison.json").write_text(json.dumps(comparison))
+    run(model, evaluation, profile, release, **SECTIONS)
     note = json.loads((release / "release.json").read_text())
     bento = release / note["bento"]
     assert {path.name for path in release.iterdir()} == {
         "release.json",
         "profile.json",
+        "images.parquet",
         "MODEL_CARD.md",
         bento.name,
     }
     assert (release / "profile.json").read_bytes() == profile.read_bytes()
+    assert (release / "images.parquet").read_bytes() == (evaluation / "images.parquet").read_bytes()
     assert bento.name == f"filmgate-demo-{note['version']}.bento"
     assert note["bento_sha256"] == hashlib.sha256(bento.read_bytes()).hexdigest()
     assert note["model_sha256"] == hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()
     assert note["gates"][0]["value"] == 0.91
-    assert note["metrics"] == {"test": FIGURES}
+    assert note["metrics"]["test"]["auc"] == 0.97
+    assert note["comparison"] == comparison
+    assert "To show and test the chain" in (release / "MODEL_CARD.md").read_text()
+
+
+def test_a_release_says_what_it_came_from_and_who_let_it_pass(folders, monkeypatch):
+    monkeypatch.setattr("pipelines.package.build_bento", write_bento)
+    prepared = {"train": {"images": 1, "patients": 1, "labels": {}, "sha256": "cd" * 32}}
+    model, evaluation, profile, release = folders(
+        metrics={"test": {**FIGURES, "images_sha256": "ab" * 32}}, facts={"data": prepared}
+    )
+    run(model, evaluation, profile, release, **SECTIONS)
+    note = json.loads((release / "release.json").read_text())
+    files = {
+        "model": model / "model.onnx",
+        "card": model / "card.json",
+        "metrics": evaluation / "metrics.json",
+        "gates": evaluation / "gates.json",
+        "probabilities": evaluation / "probabilities.parquet",
+        "images": evaluation / "images.parquet",
+        "recipe": ROOT / "recipes" / "demo.yaml",
+        "lock": ROOT / "requirements.lock",
+    }
+    assert {name: note["hashes"][name] for name in files} == {name: sha256(file) for name, file in files.items()}
+    assert set(note["hashes"]) == {*files, "code", "prepared", "test_images", "rules"}
+    assert note["hashes"]["prepared"] == {"train": "cd" * 32}
+    assert note["hashes"]["test_images"] == "ab" * 32
+    assert note["hashes"]["rules"] is None
+    assert note["comparison"] is None
+    assert {"python", "numpy", "onnxruntime"} <= set(note["versions"])
+    assert set(note["decided"]) == {"by", "rule", "at"}
+    assert note["decided"]["rule"] == "all gates passed"
 
 
 def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
@@ -56,7 +109,7 @@ def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
     release.mkdir()
     (release / "release.json").write_text("the last one")
     with pytest.raises(GateError) as error:
-        run(model, evaluation, profile, release)
+        run(model, evaluation, profile, release, **SECTIONS)
     said = str(error.value)
     assert "the lower bound of sensitivity on test is 0.7214, the minimum is 0.85" in said
     assert "auc on external is unknown, the minimum is 0.9" in said
@@ -66,21 +119,32 @@ def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
 
 def test_a_model_without_gates_is_not_released(folders):
     with pytest.raises(GateError, match="So it is"):
-        run(*folders(gates=[]))
+        run(*folders(gates=[]), **SECTIONS)
+
+
+def test_a_maximum_that_was_missed_is_named():
+    gate = {"metric": "ece", "split": "test", "bound": "high", "minimum": None, "maximum": 0.05, "value": 0.0812}
+    assert failure(gate) == "the upper bound of ece on test is 0.0812, the maximum is 0.05"
 
 
 def test_a_changed_model_is_not_released(folders):
     model, evaluation, profile, release = folders(sha256="0" * 64)
     with pytest.raises(ReleaseError, match="The file was changed"):
-        run(model, evaluation, profile, release)
+        run(model, evaluation, profile, release, **SECTIONS)
     assert not release.exists()
 
 
-def test_an_evaluation_that_is_missing_is_named(folders):
+@pytest.mark.parametrize("name", ["metrics.json", "gates.json", "probabilities.parquet", "images.parquet"])
+def test_a_file_of_the_evaluation_that_is_missing_is_named(folders, name):
     model, evaluation, profile, release = folders()
-    (evaluation / "metrics.json").unlink()
-    with pytest.raises(ReleaseError, match=r"no .*metrics\.json"):
-        run(model, evaluation, profile, release)
+    (evaluation / name).unlink()
+    with pytest.raises(ReleaseError, match=f"no .*{name}"):
+        run(model, evaluation, profile, release, **SECTIONS)
+
+
+def test_a_recipe_that_is_not_at_its_place_is_named(folders):
+    with pytest.raises(ReleaseError, match=r"no .*elsewhere\.yaml"):
+        run(*folders(), **{**SECTIONS, "recipe": "elsewhere"})
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, r"no .*profile\.json"), ("{", r"profile\.json is not JSON")])
@@ -88,10 +152,17 @@ def test_a_release_without_the_profile_of_its_data_is_refused(folders, text, sai
     model, evaluation, profile, release = folders()
     profile.unlink() if text is None else profile.write_text(text)
     with pytest.raises(ReleaseError, match=said):
-        run(model, evaluation, profile, release)
+        run(model, evaluation, profile, release, **SECTIONS)
     assert not release.exists()
 
 
 def test_the_stage_knows_the_files_that_it_reads():
     assert all(path.endswith((".py", ".j2")) for path in READS)
     assert "serving/service.py" in READS
+
+
+def write_bento(model, card, folder):
+    """A file in place of a bento, which takes seconds to build."""
+    bento = folder / f"filmgate-{card.recipe}-{card.version}.bento"
+    bento.write_bytes(b"bento")
+    return bento

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from pipelines.card import read_card
 from pipelines.errors import DataError
@@ -9,7 +10,7 @@ from pipelines.inference import Classifier
 from pipelines.prepared import COLUMNS
 from pipelines.recipe import AugmentParams, LabelParams, ServeParams, ThresholdParams, TrainParams
 from pipelines.recipe_models import SmallCnn
-from pipelines.train import reference, run
+from pipelines.train import in_words, patients_of, reference, run
 from pipelines.training.course import auc
 from tests.conftest import TRAINING
 
@@ -17,7 +18,9 @@ AUGMENT = AugmentParams(
     rotation=5, shift=0.05, shear=0, zoom=0.05, flip=False, contrast=0.1, brightness=0.05, noise=0.01
 )
 MODEL = SmallCnn(name="small-cnn", filters=(4, 6), dense=4, dropout=0.1)
-THRESHOLD = ThresholdParams(rule="youden", minimum=0.5, refer_error=0.1)
+THRESHOLD = ThresholdParams(
+    rule="youden", minimum=0.5, miss_cost=5.0, confidence=None, refer_error=0.1, temperature=False
+)
 
 
 @pytest.fixture
@@ -83,6 +86,52 @@ def test_the_card_says_what_the_service_must_know(prepared, tmp_path, labels, sm
     assert max(card.facts["parity"].values()) < 1e-4
 
 
+def test_the_card_says_what_the_operating_point_promises_and_that_it_is_not_proven(
+    prepared, tmp_path, labels, small_image
+):
+    promise = THRESHOLD.model_copy(update={"rule": "sensitivity", "minimum": 0.9, "confidence": 0.95})
+    train(prepared, trained := tmp_path / "model", labels, small_image, threshold=promise)
+    card = read_card(trained / "card.json")
+    point = card.facts["operating_point"]
+    assert (point["rule"], point["patients"], point["positives"]) == ("sensitivity", 12, 12)
+    assert (point["proven"], point["needed"], point["temperature"]) == (False, 29, None)
+    assert in_words(card).endswith(
+        ": sensitivity 0.9 promised with confidence 0.95, not proven: 12 patients with positive films, 29 needed"
+    )
+
+
+def test_films_of_one_patient_count_once_and_each_site_has_its_own_patients(prepared):
+    rows = pd.read_parquet(prepared / "val.parquet").iloc[:4]
+    rows = rows.assign(patient_id=["p1", "p1", "p1", "p2"], site=["home", "home", "away", "home"])
+    rows.to_parquet(prepared / "val.parquet")
+    np.save(prepared / "val.npy", np.zeros((4, 16, 16, 1), dtype=np.uint8))
+    one, same, elsewhere, other = patients_of(prepared)
+    assert one == same
+    assert len({one, elsewhere, other}) == 3
+
+
+@pytest.mark.parametrize("names", [("NORMAL", "PNEUMONIA"), ("PNEUMONIA", "NORMAL"), ("NORMAL", "PNEUMONIA", "OTHER")])
+def test_a_temperature_is_put_into_the_file_that_the_card_names(prepared, tmp_path, small_image, names):
+    told = LabelParams(names=names, positive="PNEUMONIA" if len(names) == 2 else None)
+    for split in ("train", "val"):
+        rows = pd.read_parquet(prepared / f"{split}.parquet")
+        rows.loc[::5, "label"] = names[-1]
+        rows["target"] = [names.index(label) for label in rows["label"]]
+        rows.to_parquet(prepared / f"{split}.parquet")
+    cache, loss, probability = tmp_path / "cache", {}, {}
+    targets = pd.read_parquet(prepared / "val.parquet")["target"]
+    for temperature in (False, True):
+        rule, trained = THRESHOLD.model_copy(update={"temperature": temperature}), tmp_path / str(temperature)
+        train(prepared, trained, told, small_image, cache=cache, threshold=rule)
+        probability[temperature] = Classifier(trained).answer(np.load(prepared / "val.npy")).probability
+        loss[temperature] = log_loss(targets, probability[temperature], labels=range(len(names)))
+    assert loss[True] < loss[False]
+    facts = read_card(trained / "card.json").facts
+    fitted = facts["temperature"] if len(names) == 3 else facts["operating_point"]["temperature"]
+    powers = probability[False].astype(np.float64) ** (1 / fitted)
+    assert np.allclose(probability[True], powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+
+
 def test_training_again_gives_the_same_model_bit_for_bit(prepared, tmp_path, labels, small_image):
     for name in ("one", "two"):
         train(prepared, tmp_path / name, labels, small_image)
@@ -98,7 +147,7 @@ def test_another_threshold_does_not_train_again(prepared, tmp_path, labels, smal
     cache = tmp_path / "cache"
     train(prepared, tmp_path / "one", labels, small_image, cache=cache)
     monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trains"))
-    rule = THRESHOLD.model_copy(update={"rule": "sensitivity", "minimum": 1.0})
+    rule = THRESHOLD.model_copy(update={"rule": "sensitivity", "minimum": 0.99})
     train(prepared, tmp_path / "two", labels, small_image, cache=cache, threshold=rule)
     assert (tmp_path / "one" / "model.onnx").read_bytes() == (tmp_path / "two" / "model.onnx").read_bytes()
     images = np.load(prepared / "train.npy")

@@ -4,6 +4,9 @@ import pytest
 from sklearn import metrics as sk
 
 from pipelines.evaluation.metrics import measure
+from pipelines.evaluation.predictive_values import predictive_values, ratio
+from pipelines.evaluation.rest import Calls
+from pipelines.intervals import Estimate, wilson
 from pipelines.recipe import LabelParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
@@ -166,16 +169,32 @@ def test_predictive_values_follow_from_sensitivity_and_specificity_by_bayes(ten)
     assert at["ppv_low"] < at["ppv"] < at["ppv_high"]
 
 
-def test_predictive_values_have_the_interval_of_the_delta_method(rng):
-    """By hand for 90 of 100 ill and 160 of 200 healthy, each of a patient of his own, where 1 in 20 is ill."""
-    rows = table([1] * 100 + [0] * 200, [0.9] * 90 + [0.1] * 10 + [0.1] * 160 + [0.9] * 40)
-    rows["patient_id"] = [str(n) for n in range(300)]
-    (at,) = measure(rows, BINARY, 0.5, (0.05,))["predictive_values"]
-    logit = np.log(0.05 * 0.9 / (0.95 * 0.2))
-    reach = 1.959963984540054 * np.sqrt(0.1 / (0.9 * 100) + 0.8 / (0.2 * 200))
-    assert (at["ppv_low"], at["ppv_high"]) == pytest.approx(
-        tuple(1 / (1 + np.exp(-logit + np.array([1, -1]) * reach))), abs=1e-12
-    )
+def test_where_specificity_is_certain_a_predictive_value_has_the_interval_of_wilson():
+    """Of 90 in 100 ill found, and of a million healthy a fifth called ill, by Bayes' rule at each end of Wilson's."""
+    of, patients = np.arange(1_000_100) < 100, np.arange(1_000_100)
+    guess = np.where(of, patients < 90, patients % 5 == 0)
+    (at,) = predictive_values(Calls(of, guess, guess * 1.0, patients), [0.05])["predictive_values"]
+    specificity = (~guess[~of]).mean()
+    for end, sensitivity in zip(("low", "high"), wilson(90, 100), strict=True):
+        odds = 0.95 / 0.05 * (1 - specificity) / sensitivity
+        assert at[f"ppv_{end}"] == pytest.approx(1 / (1 + odds), rel=5e-3)
+
+
+def test_the_ratio_of_two_proportions_agrees_with_drawing_them(rng):
+    hits, n = np.array([40, 150]), np.array([200, 250])
+    pair = [Estimate(k / m, *wilson(k, m), m) for k, m in zip(hits, n, strict=True)]
+    found, drawn = ratio(*pair), rng.binomial(n, hits / n, (20000, 2)) / n
+    ends = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(tuple(ends), abs=0.01)
+
+
+def test_a_ratio_over_nothing_found_is_open_upwards():
+    none, some = Estimate(0.0, *wilson(0, 20), 20), Estimate(0.5, *wilson(10, 20), 20)
+    assert ratio(none, some).low == ratio(none, some).value == 0
+    assert 0 < ratio(none, some).high < 1
+    assert ratio(some, none).high == np.inf
+    assert 1 < ratio(some, none).low < np.inf
+    assert ratio(none, none) is None
 
 
 def test_heat_is_measured_over_the_images_that_have_a_mask(ten):

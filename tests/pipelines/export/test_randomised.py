@@ -6,7 +6,15 @@ from keras import layers
 from scipy.stats import spearmanr
 
 from pipelines.export.familiarity import feature_statistics
-from pipelines.export.randomised import IMAGES, LIMIT, randomisation, rank_correlation, shuffled_head
+from pipelines.export.randomised import (
+    IMAGES,
+    LIMIT,
+    SHUFFLES,
+    _drawing,
+    randomisation,
+    rank_correlation,
+    shuffled_head,
+)
 from pipelines.inference import Answers, Graph
 from pipelines.recipe import TrainParams
 from pipelines.training.checkpoint import Checkpoints
@@ -70,14 +78,13 @@ def test_the_head_comes_back_after_an_exception(trained, rng):
     assert all(np.array_equal(*pair) for pair in zip(one.network.get_weights(), before, strict=True))
 
 
-def test_a_trained_model_is_compared_with_its_shuffled_self(trained, monkeypatch):
-    monkeypatch.setattr("pipelines.export.randomised.SHUFFLES", 2)  # each is exported, which takes a while
+def test_a_trained_model_is_compared_with_its_shuffled_self(trained):
     one, statistics, images, heat = trained
     first, again = (randomisation(one, statistics, images, heat, np.random.default_rng(5)) for _ in range(2))
     assert first == again
     assert 0 <= first["similarity"] < 0.95
     assert 0 < first["images"] <= len(images)
-    assert (first["shuffles"], first["limit"]) == (2, LIMIT)
+    assert (first["shuffles"], first["limit"]) == (SHUFFLES, LIMIT)
     assert first["passed"] == (first["similarity"] < LIMIT)
 
 
@@ -130,3 +137,8 @@ def test_the_rank_correlation_is_spearmans(rng):
     one, other = rng.integers(0, 5, (2, 6, 4, 5)).astype(float)
     expected = [abs(spearmanr(a.ravel(), b.ravel()).statistic) for a, b in zip(one, other, strict=True)]
     assert rank_correlation(one, other) == pytest.approx(expected)
+
+
+def test_heat_is_drawn_as_the_exported_file_draws_it(trained):
+    one, statistics, images, heat = trained
+    assert _drawing(one, statistics)(images) == pytest.approx(heat, abs=1e-4 * float(heat.max()))
