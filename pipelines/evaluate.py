@@ -7,26 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.architecture.files import read_architecture
 from pipelines.card import Card
 from pipelines.errors import DataError, ModelError
-from pipelines.evaluation.answered import Answered, Films, answered
+from pipelines.evaluation.answered import Films, answered
 from pipelines.evaluation.champion import read_champion, terms_of
 from pipelines.evaluation.dvc_plots import write_dvc_plots
 from pipelines.evaluation.figures_text import as_text
 from pipelines.evaluation.files import as_json
-from pipelines.evaluation.gallery import sheet
 from pipelines.evaluation.gates import rules_digest
 from pipelines.evaluation.masks import check_some
 from pipelines.evaluation.model_figures import model_figures
-from pipelines.evaluation.plots import plots
-from pipelines.evaluation.plots_data import shortcuts as shortcut_plot
+from pipelines.evaluation.pages import READS, Beside, write_failures, write_report
 from pipelines.evaluation.predictions import write_record
-from pipelines.evaluation.record import Record, Terms, record
-from pipelines.evaluation.report import READS, SHORTCUTS, Shown, render
+from pipelines.evaluation.record import Terms, record
 from pipelines.inference import Classifier
 from pipelines.manifest import SPLITS, read_manifest
-from pipelines.plot_style import as_png
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams, MeasureParams, ThresholdParams
 from pipelines.stage import command, fresh_folder
@@ -87,15 +82,16 @@ def run(
         champion=terms_of(champion, table),
     )
     result = record(table, terms)
-    paths = {"raw": raw, "manifest": manifest, "prepared": prepared, "model": model}
-    again = _command(recipe, **paths, shortcuts=shortcuts, production=production, evaluation=evaluation)
+    paths = {"raw": raw, "manifest": manifest, "prepared": prepared, "model": model, "shortcuts": shortcuts}
+    again = _command(recipe, **paths, production=production, evaluation=evaluation)
     with fresh_folder(evaluation) as folder:
         write_record(table, terms.model_dump(mode="json"), folder / "probabilities.parquet")
         for name, content in result.files().items():
             (folder / name).write_text(as_json(content), encoding="utf-8")
         _images_behind(images).to_parquet(folder / "images.parquet", index=False)
         write_dvc_plots(folder, {split: one.table for split, one in found.items()}, labels, card.threshold)
-        _show(folder, found, result, card, audited, model, terms.margin, (evaluation.as_posix(), again))
+        write_report(folder, found, result, card, Beside(audited, model, measure.margin, evaluation.as_posix(), again))
+        write_failures(folder, found, films, classifier, model)
     print(as_text(result.metrics, result.gates))
 
 
@@ -130,29 +126,6 @@ def read_shortcuts(path: Path) -> dict[str, Any]:
     if missing := {"limit", "severity", "note", "properties", "together"} - set(audited):
         raise DataError(f"{path} does not say {', '.join(sorted(missing))}. Run the validate stage again.")
     return audited
-
-
-def _show(
-    folder: Path,
-    found: Mapping[str, Answered],
-    result: Record,
-    card: Card,
-    audited: Mapping[str, Any],
-    model: Path,
-    margin: float,
-    commands: tuple[str, str],
-) -> None:
-    """Draw the plots, the gallery and the report into a folder."""
-    tables = {split: one.table for split, one in found.items()}
-    tiles = {split: one.tiles for split, one in found.items()}
-    figures = {**plots(tables, result.metrics, card), SHORTCUTS: shortcut_plot(audited)}
-    pictures = {name: as_png(figure) for name, figure in figures.items()}
-    for name, data in pictures.items():
-        (folder / f"{name}.png").write_bytes(data)
-    sheet(tiles).save(folder / "gallery.png")
-    layers = read_architecture(model / "architecture")
-    shown = Shown(pictures, tiles, audited, layers, None, *commands)
-    (folder / "report.html").write_text(render(card, result, margin, shown), encoding="utf-8")
 
 
 def _rules(threshold: ThresholdParams, gates: tuple[GateParams, ...], measure: MeasureParams) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def run(
 ) -> None:
     """Train on `train`, choose epoch and threshold on `val`; write the model, `model.onnx`, card and history.
 
+    `features.npy`, (n, channels) float16, holds the pooled features of the training images in the order of `train.npy`.
+
     A run that was broken off goes on where its last checkpoint in `cache` stands, and one that ended is not repeated,
     as long as data, code and the numbers that decide it are the same.
     """
@@ -65,11 +67,13 @@ def run(
     history = learner.fit(learn, check, Checkpoints(cache / "training", key, CHECKPOINT_SECONDS))
     if not is_chief():
         return
-    statistics = feature_statistics(learner.features(learn.images))
+    features = learner.features(learn.images)
+    statistics = feature_statistics(features)
     with fresh_folder(trained) as folder:
         onnx = folder / "model.onnx"
         differences = learner.export(onnx, statistics, np.asarray(check.images[:PARITY_IMAGES]))
         learner.save(folder)
+        np.save(folder / "features.npy", features.astype(np.float16))
         (folder / "architecture").mkdir()
         write_architecture(folder / "architecture", learner, np.array(learn.images[0]))
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)

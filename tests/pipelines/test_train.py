@@ -62,6 +62,7 @@ def test_training_leaves_a_model_that_tells_the_classes_apart(prepared, tmp_path
     train(prepared, trained := tmp_path / "model", labels, small_image)
     assert {path.name for path in trained.iterdir()} == {
         "architecture",
+        "features.npy",
         "model.keras",
         "model.onnx",
         "card.json",
