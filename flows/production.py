@@ -6,6 +6,7 @@ python -m flows.production --recipe demo
 
 import argparse
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from flows.stages import quiet
 from pipelines.card import sha256
 from pipelines.errors import ChainError, ReleaseError, in_one_sentence
 from pipelines.recipe_file import read_yaml
@@ -64,6 +66,7 @@ def keep_version(root: Path, recipe: str) -> Path:
         ChainError: DVC cannot.
     """
     folder = PRODUCTION / recipe
+    quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
     try:
         with Repo(str(root)) as project:
             project.add(str(root / folder))

@@ -79,7 +79,7 @@ def effective_size(values: np.ndarray, patients: np.ndarray) -> float:
     unknown, and the images of a patient count as one.
 
     Args:
-        values: (n,), at least one; of a proportion 0 or 1, of a paired difference also -1.
+        values: (n,) 0 or 1, at least one.
     """
     sums, sizes = np.bincount(patients, values), np.bincount(patients)
     sums, sizes = sums[sizes > 0], sizes[sizes > 0]

@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from pipelines.evaluation.predictions import CHAMPION, called, of_champion, patients_of, probabilities
 from pipelines.evaluation.rest import macro_auc_parts
-from pipelines.intervals import Estimate, Z, auc, auc_parts, effective_size, of_share
+from pipelines.intervals import Estimate, auc, auc_parts, of_share, proportion
 from pipelines.recipe import LabelParams
 
 VERDICTS = ("worse", "not decidable", "not worse", "better")  # from bad to good
@@ -37,17 +37,27 @@ def compare(
     target, patients = table["target"].to_numpy(), patients_of(table)
     mine = called(table, labels, threshold) == target
     theirs = called(other, labels, champion["threshold"]) == target
-    everything = np.ones(len(table), dtype=bool)
     figures = {"auc": auc_difference(table, other, labels, patients)}
-    if labels.positive is None:
-        figures["accuracy"] = proportion_difference(mine, theirs, everything, patients)
-    else:
-        positive = target == labels.positive_index
-        figures["sensitivity"] = proportion_difference(mine, theirs, positive, patients)
-        figures["specificity"] = proportion_difference(mine, theirs, ~positive, patients)
+    for name, of in _rights(target, labels).items():
+        figures[name] = proportion_difference(mine, theirs, of, patients)
+    if threshold == champion["threshold"] and _same(table, other, labels):
+        figures = {name: found and {**found, "low": 0.0, "high": 0.0} for name, found in figures.items()}
     known = {name: {**found, **judged(found, margin)} for name, found in figures.items() if found is not None}
     verdicts = [found["verdict"] for found in known.values()]
     return {"figures": known, "verdict": min(verdicts, key=VERDICTS.index, default="not decidable"), "margin": margin}
+
+
+def _rights(target: np.ndarray, labels: LabelParams) -> dict[str, np.ndarray]:
+    """The images that each proportion of right calls is of."""
+    if labels.positive is None:
+        return {"accuracy": np.ones(len(target), dtype=bool)}
+    positive = target == labels.positive_index
+    return {"sensitivity": positive, "specificity": ~positive}
+
+
+def _same(table: pd.DataFrame, other: pd.DataFrame, labels: LabelParams) -> bool:
+    """Whether the two models give every image the same answer, so that nothing is left to chance."""
+    return np.array_equal(probabilities(table, labels), probabilities(other, labels))
 
 
 def has_champion(table: pd.DataFrame) -> bool:
@@ -80,7 +90,7 @@ def auc_difference(
 
     The interval comes from those of the two AUCs and the correlation of their errors (MOVER: Zou and Yue 2013,
     10.1080/10543406.2012.756500), because near 1 the error of an AUC is lopsided, and a symmetric interval of the
-    difference (DeLong et al. 1988) is too sure of the worse model. Models with the same answers differ by exactly 0.
+    difference (DeLong et al. 1988) is too sure of the worse model.
 
     Args:
         table: of predictions of the challenger; `other` those of the champion, in the same order.
@@ -90,8 +100,6 @@ def auc_difference(
     mine, theirs = (_auc_of(one, target, labels, patients) for one in (table, other))
     if mine is None or theirs is None:
         return None
-    if np.array_equal(probabilities(table, labels), probabilities(other, labels)):
-        return _difference(theirs[0], mine[0], 0.0, 0.0, n, p=None)
     low, high = _recovered(mine[0], theirs[0], correlation(mine[1], theirs[1], patients))
     return _difference(theirs[0], mine[0], low, high, n, p=None)
 
@@ -119,25 +127,22 @@ def proportion_difference(
 ) -> dict[str, Any] | None:
     """Paired difference of two proportions, with McNemar's exact test; None of nothing.
 
-    The interval is Agresti and Min's (2005, 10.1002/sim.1781), with the effective number of images. The test (McNemar
-    1947) takes images as independent.
+    The interval comes from those of Wilson of the two and the correlation of their errors (Newcombe 1998, method 10,
+    10.1002/(sici)1097-0258(19981130)17:22<2635), over patients. The test (McNemar 1947) takes images as independent.
 
     Args:
         mine: (n,) bool, the images that the challenger calls rightly.
         theirs: (n,) bool, those that the champion does.
         of: (n,) bool, the images that the proportion is of.
     """
-    if not (n := int(of.sum())):
+    if not of.any():
         return None
     won, lost = int((mine & ~theirs & of).sum()), int((theirs & ~mine & of).sum())
-    size = effective_size(mine[of].astype(float) - theirs[of], patients[of])
-    more, less, many = won * size / n + 0.5, lost * size / n + 0.5, size + 2
-    centre = (more - less) / many
-    reach = Z * np.sqrt(more + less - (more - less) ** 2 / many) / many
     test = mcnemar([[0, won], [lost, 0]], exact=True)
-    low, high = max(centre - reach, -1.0), min(centre + reach, 1.0)
-    champion, challenger = (Estimate(float(one[of].mean()), None, None, n) for one in (theirs, mine))
-    return _difference(champion, challenger, low, high, n, p=float(test.pvalue))
+    new, old = proportion(mine, of, patients), proportion(theirs, of, patients)
+    first, second = (np.where(of, right - (found.value or 0.0), 0.0) for right, found in ((mine, new), (theirs, old)))
+    low, high = _recovered(new, old, correlation(first, second, patients))
+    return _difference(old, new, low, high, new.n, p=float(test.pvalue))
 
 
 def words(comparison: Mapping[str, Any]) -> str:

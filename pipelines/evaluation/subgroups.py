@@ -28,18 +28,18 @@ def subgroups(table: pd.DataFrame, labels: LabelParams, threshold: float | None)
         if names.nunique() > 1:
             found += [
                 {"by": by, "group": name, **_subgroup(part, labels, threshold)}
-                for name, part in table.groupby(names, sort=False)
+                for name, part in sorted(table.groupby(names), key=lambda pair: _place(pair[0]))
             ]
     return found
 
 
 def groupings(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """The group that each image belongs to, by what it is grouped by; groups in the order of their first image."""
+    """The group that each image belongs to, by what it is grouped by."""
     found = {by: table[by].astype(object).where(table[by].notna(), UNKNOWN) for by in ("site", "view", "sex")}
     found["age"] = _banded(table["age"].astype(float), AGES)
     if "width" in table:
         shorter = table[["width", "height"]].min(axis=1).astype(float)
-        found["image size"] = _banded(shorter, _sizes(shorter))
+        found["image size"] = _banded(shorter, _sizes())
     return {by: names.astype(str) for by, names in found.items()}
 
 
@@ -93,7 +93,13 @@ def _banded(values: pd.Series, bands: dict[str, float]) -> pd.Series:
     return pd.Series(names, index=values.index).where(values.notna(), UNKNOWN)
 
 
-def _sizes(shorter: pd.Series) -> dict[str, float]:
+def _place(name: str) -> tuple[int, str]:
+    """Bands stand in their order, names in that of the alphabet, what is not stated last."""
+    bands = [*AGES, *_sizes()]
+    return (len(bands) if name == UNKNOWN else bands.index(name) if name in bands else -1), name
+
+
+def _sizes() -> dict[str, float]:
     """Bands of the shorter side in pixels, each twice as wide as the one before."""
     ends = [2.0**power for power in range(6, 13)]
     names = ["under 64 px", *(f"{int(low)} to {int(high) - 1} px" for low, high in pairwise(ends))]

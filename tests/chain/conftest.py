@@ -28,6 +28,10 @@ SMALL = (
     "gates.0.minimum=0.0",
     "gates.1.minimum=0.0",
     "gates.2.minimum=0.0",
+    "gates.3.minimum=0.0",
+    "gates.4.maximum=1.0",
+    "gates.5.minimum=0.0",
+    "gates.6.minimum=-1.0",
 )
 
 

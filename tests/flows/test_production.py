@@ -1,6 +1,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import pandas as pd
 import pytest
 
 from flows import production
-from flows.production import name_production
+from flows.production import keep_version, name_production
+from pipelines.card import sha256
 from pipelines.drift import drift, profile_of
 from pipelines.errors import ChainError, ReleaseError
 from pipelines.recipe_file import write_yaml
 
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC, when it builds its graph
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,7 +30,12 @@ def project(tmp_path):
     write_yaml({"recipes": {"demo": "phantom", "mnist": "mnist"}}, tmp_path / "params.yaml")
     release = tmp_path / "data" / "demo" / "release"
     release.mkdir(parents=True)
-    (release / "release.json").write_text(json.dumps({"version": "8caa16acbead", "recipe": "demo"}))
+    (tmp_path / "data/demo/model").mkdir()
+    for name in ("model.onnx", "card.json"):
+        (tmp_path / "data/demo/model" / name).write_text(name)
+    (release / "images.parquet").write_text("images")
+    digest = sha256(tmp_path / "data/demo/model/model.onnx")
+    (release / "release.json").write_text(json.dumps({"version": "8caa16acbead", "model_sha256": digest}))
     (release / "profile.json").write_text(json.dumps({"images": 50, "statistics": profile_of(films())}, indent=2))
     return tmp_path
 
@@ -44,10 +52,33 @@ def test_the_newest_release_is_named_with_the_profile_of_its_data(project):
 
 def test_a_later_release_takes_the_place_and_leaves_nothing_behind(project):
     name_production(project, "demo")
-    (project / "data/demo/release/release.json").write_text(json.dumps({"version": "later"}))
+    (project / "data/demo/model/model.onnx").write_text("later")
+    digest = sha256(project / "data/demo/model/model.onnx")
+    (project / "data/demo/release/release.json").write_text(json.dumps({"version": "later", "model_sha256": digest}))
     name_production(project, "demo")
     assert json.loads((project / "data/production/demo.json").read_text())["release"] == "later"
-    assert [path.name for path in (project / "data/production").iterdir()] == ["demo.json"]
+    assert (project / "data/production/demo/model.onnx").read_text() == "later"
+    assert sorted(path.name for path in (project / "data/production").iterdir()) == ["demo", "demo.json"]
+
+
+def test_the_model_itself_is_kept_with_what_a_comparison_needs(project):
+    name_production(project, "demo")
+    kept = {path.name for path in (project / "data/production/demo").iterdir()}
+    assert kept == {"model.onnx", "card.json", "release.json", "images.parquet"}
+
+
+def test_a_model_trained_after_the_release_is_not_taken_for_it(project):
+    (project / "data/demo/model/model.onnx").write_text("another")
+    with pytest.raises(ReleaseError, match="another model was trained since"):
+        name_production(project, "demo")
+    assert not (project / "data/production").exists()
+
+
+@pytest.mark.parametrize("name", ["model/model.onnx", "model/card.json", "release/images.parquet"])
+def test_a_release_that_is_not_whole_is_not_named(project, name):
+    (project / "data/demo" / name).unlink()
+    with pytest.raises(ReleaseError, match=f"lacks {Path(name).name}. Make a release"):
+        name_production(project, "demo")
 
 
 def test_each_statistic_has_its_line_so_that_git_shows_what_changed(project):
@@ -57,12 +88,13 @@ def test_each_statistic_has_its_line_so_that_git_shows_what_changed(project):
 
 
 def test_git_takes_the_file_and_nothing_else_of_the_data(project):
-    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    with_dvc(project)
     shutil.copy(ROOT / ".gitignore", project)
     name_production(project, "demo")
+    keep_version(project, "demo")
     listing = ["git", "status", "--porcelain", "-uall", "data"]
     done = subprocess.run(listing, cwd=project, check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["??", "data/production/demo.json"]
+    assert done.stdout.split()[1::2] == [f"data/production/{name}" for name in (".gitignore", "demo.dvc", "demo.json")]
 
 
 @pytest.mark.parametrize("name", ["release.json", "profile.json"])
@@ -92,10 +124,23 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones(project):
 
 def test_the_command_says_what_to_commit(project, monkeypatch, capsys):
     monkeypatch.setattr(production, "ROOT", project)
+    with_dvc(project)
     production.main(["--recipe", "demo"])
     out = capsys.readouterr().out
     assert "version 8caa16acbead is the one in production" in out
-    assert "git add data/production/demo.json && git commit" in out
+    assert "git add data/production/demo.json data/production/demo.dvc data/production/.gitignore && git commit" in out
+
+
+def test_without_dvc_the_version_is_not_kept_and_one_sentence_says_so(project):
+    name_production(project, "demo")
+    with pytest.raises(ChainError, match="DVC cannot keep data/production/demo"):
+        keep_version(project, "demo")
+
+
+def with_dvc(project):
+    """Make it a checkout with DVC."""
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=project, check=True)
 
 
 def test_the_command_ends_with_one_sentence_where_there_is_no_release(project, monkeypatch, capsys):
