@@ -55,7 +55,7 @@ def run(
 ) -> None:
     """Train on `train`, choose epoch and threshold on `val`; write the model, `model.onnx`, card and history.
 
-    `features.npy`, (n, channels) float16, holds the pooled features of the training images in the order of `train.npy`.
+    `features.npy`, (n, channels) float16, holds the `directions` of the pooled features, in the order of `train.npy`.
 
     A run that was broken off goes on where its last checkpoint in `cache` stands, and one that ended is not repeated,
     as long as data, code and the numbers that decide it are the same.
@@ -73,7 +73,7 @@ def run(
         onnx = folder / "model.onnx"
         differences = learner.export(onnx, statistics, np.asarray(check.images[:PARITY_IMAGES]))
         learner.save(folder)
-        np.save(folder / "features.npy", features.astype(np.float16))
+        np.save(folder / "features.npy", directions(features))
         (folder / "architecture").mkdir()
         write_architecture(folder / "architecture", learner, np.array(learn.images[0]))
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
@@ -100,6 +100,12 @@ def run(
         )
         card.write(folder / "card.json")
     print(f"{trained}: version {card.version}{in_words(card)}")
+
+
+def directions(features: np.ndarray) -> np.ndarray:
+    """Features (n, channels) brought to length one, float16, which holds them so whatever their scale."""
+    lengths = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
+    return (features / np.where(lengths > 0, lengths, 1)).astype(np.float16)
 
 
 def in_words(card: Card) -> str:

@@ -40,42 +40,44 @@ class Failure:
 
 @dataclass(frozen=True)
 class Training:
-    """The training images: pixels (n, h, w, channels), rows in the same order, pooled features (n, channels)."""
+    """The training images: pixels (n, h, w, channels), rows in the same order, features (n, channels) of any length."""
 
     pixels: np.ndarray
     rows: pd.DataFrame
     features: np.ndarray
 
 
+def called_wrongly(table: pd.DataFrame, card: Card) -> list[int]:
+    """Rows of the table of predictions whose images were called wrongly, the largest loss first."""
+    wrong = called(table, card.labels, card.threshold) != table["target"].to_numpy()
+    order = np.argsort(-losses(table, card.labels), kind="stable")
+    return [int(row) for row in order if wrong[row]]
+
+
 def failures(
     table: pd.DataFrame,
     images: np.ndarray,
     heat: np.ndarray,
-    features: np.ndarray | None,
-    training: Training | None,
+    near: Sequence[Sequence[Neighbour]] | None,
     card: Card,
 ) -> list[Failure]:
-    """The images of a split that were called wrongly, at most MOST, the largest loss first.
+    """Images that were called wrongly, with all that is shown of them, in the order of the table.
 
     Args:
-        table: of predictions, of the split; `images`, `heat` and `features` are in its order.
-        features: (n, channels), or None where they are not known, and neither are neighbours then.
+        table: their rows of the table of predictions; `images`, `heat` and `near` are in its order.
+        near: the training images nearest to each; None where they are not known.
     """
-    labels, guess = card.labels, called(table, card.labels, card.threshold)
-    loss, wrong = losses(table, labels), guess != table["target"].to_numpy()
-    order = np.argsort(-loss, kind="stable")
-    rows = [int(row) for row in order if wrong[row]][:MOST]
-    near = nearest(features[rows], training) if features is not None and training is not None and rows else None
+    guess, loss = called(table, card.labels, card.threshold), losses(table, card.labels)
     return [
         Failure(
-            table.iloc[row],
-            labels.names[guess[row]],
-            float(loss[row]),
-            np.asarray(images[row]),
-            heat[row],
+            table.iloc[place],
+            card.labels.names[guess[place]],
+            float(loss[place]),
+            images[place],
+            heat[place],
             near[place] if near else (),
         )
-        for place, row in enumerate(rows)
+        for place in range(len(table))
     ]
 
 
@@ -115,8 +117,8 @@ def suspects(tables: Mapping[str, pd.DataFrame], labels: LabelParams) -> tuple[p
     Args:
         tables: of predictions, by split, none of whose images trained the model.
     Returns:
-        Columns `split, image_id, path, label, suggested, probability` (of the given label), the most suspect of each
-        split first; and by split why nothing could be said.
+        Columns `split, row` (of the split's table)`, image_id, path, label, suggested, probability` (of the given
+        label), the most suspect of each split first; and by split why nothing could be said.
     """
     found, unknown = [], {}
     for split, table in tables.items():
@@ -124,7 +126,7 @@ def suspects(tables: Mapping[str, pd.DataFrame], labels: LabelParams) -> tuple[p
             unknown[split] = f"a class has fewer than {FEWEST} images"
         else:
             found.append(_suspects_of(table, labels).assign(split=split))
-    columns = ["split", "image_id", "path", "label", "suggested", "probability"]
+    columns = ["split", "row", "image_id", "path", "label", "suggested", "probability"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns), unknown
 
 
@@ -135,4 +137,5 @@ def _suspects_of(table: pd.DataFrame, labels: LabelParams) -> pd.DataFrame:
     ranked: Any = find_label_issues(given, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
     rows = table.iloc[ranked]
     suggested = np.array(labels.names)[chances[ranked].argmax(axis=1)]
-    return rows[["image_id", "path", "label"]].assign(suggested=suggested, probability=chances[ranked, given[ranked]])
+    told = {"row": ranked, "suggested": suggested, "probability": chances[ranked, given[ranked]]}
+    return rows[["image_id", "path", "label"]].assign(**told)

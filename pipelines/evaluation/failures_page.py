@@ -1,6 +1,6 @@
 """The page of failures: one HTML file to look at what a model gets wrong, and at labels that may be wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ def render_failures(
     counts: Mapping[str, int],
     suspect: pd.DataFrame,
     unknown: Mapping[str, str],
+    pixels: Mapping[str, np.ndarray],
 ) -> str:
     """The page as HTML.
 
@@ -34,6 +35,7 @@ def render_failures(
         counts: how many images of a split were called wrongly in all.
         suspect: labels that may be wrong, as `failures.suspects` gives them.
         unknown: by split why there are none.
+        pixels: the images of each split that was searched for such labels, in the order of its table.
     """
     facts = {
         "card": card,
@@ -41,7 +43,7 @@ def render_failures(
         "counts": counts,
         "most": MOST,
         "neighbours": any(one.neighbours for members in found.values() for one in members),
-        "suspects": suspect.head(SHOWN).to_dict("records"),
+        "suspects": [_suspected(one, pixels) for one in suspect.head(SHOWN).to_dict("records")],
         "suspect_count": len(suspect),
         "unknown": unknown,
         "notice": NOTICE,
@@ -76,6 +78,11 @@ def _shown(failure: Failure, card: Card) -> dict[str, Any]:
         ],
         "others": sum(one.label != given for one in failure.neighbours),
     }
+
+
+def _suspected(one: dict[Hashable, Any], pixels: Mapping[str, np.ndarray]) -> dict[Hashable, Any]:
+    """What the template says of a label that may be wrong."""
+    return one | {"picture": jpeg(_film(pixels[one["split"]][one["row"]], SMALL), quality=85)}
 
 
 def _known(row: pd.Series) -> str:

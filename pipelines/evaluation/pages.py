@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from pipelines.architecture.files import read_architecture
-from pipelines.card import Card
+from pipelines.card import Card, sha256
 from pipelines.errors import ModelError
 from pipelines.evaluation import failures_page, report
 from pipelines.evaluation.answered import Answered, Films
-from pipelines.evaluation.failures import Training, failures, suspects
+from pipelines.evaluation.failures import MOST, Training, called_wrongly, failures, nearest, suspects
 from pipelines.evaluation.features import pooled_features
 from pipelines.evaluation.gallery import sheet
 from pipelines.evaluation.plots import plots
 from pipelines.evaluation.plots_data import shortcuts as shortcut_plot
-from pipelines.evaluation.predictions import called, tabulate
+from pipelines.evaluation.predictions import tabulate
 from pipelines.evaluation.record import Record
 from pipelines.inference import Classifier
 from pipelines.plot_style import as_png
@@ -68,24 +68,26 @@ def write_failures(
     Raises:
         ModelError: the features that were kept are not those of the training images.
     """
-    card, training = classifier.card, _training(films, model)
+    card, training = classifier.card, _training(films, model, classifier.card)
     shown, counts = {}, {}
     for split, one in found.items():
-        features = pooled_features(model / "model.onnx", one.images) if training else None
-        shown[split] = failures(one.table, one.images, one.heat, features, training, card)
-        wrong = called(one.table, card.labels, card.threshold) != one.table["target"].to_numpy()
-        counts[split] = int(wrong.sum())
+        wrong = called_wrongly(one.table, card)
+        rows, counts[split] = wrong[:MOST], len(wrong)
+        features = pooled_features(model / "model.onnx", one.images[rows]) if training and rows else None
+        near = nearest(features, training) if training and features is not None else None
+        shown[split] = failures(one.table.iloc[rows], one.images[rows], one.heat[rows], near, card)
     tables = {split: one.table for split, one in found.items()}
+    images = {split: one.images for split, one in found.items()}
     if "val" in films.rows:
-        pixels, rows = read_split(films.prepared, "val")
-        tables = {"val": tabulate(rows, classifier.answer_all(pixels), card), **tables}
+        images["val"], described = read_split(films.prepared, "val")
+        tables = {"val": tabulate(described, classifier.answer_all(images["val"]), card), **tables}
     suspect, unknown = suspects(tables, card.labels)
-    suspect.to_csv(folder / "suspects.csv", index=False, float_format="%.6g", lineterminator="\n")
-    page = failures_page.render_failures(card, shown, counts, suspect, unknown)
+    suspect.drop(columns="row").to_csv(folder / "suspects.csv", index=False, float_format="%.6g", lineterminator="\n")
+    page = failures_page.render_failures(card, shown, counts, suspect, unknown, images)
     (folder / FAILURES).write_text(page, encoding="utf-8")
 
 
-def _training(films: Films, model: Path) -> Training | None:
+def _training(films: Films, model: Path, card: Card) -> Training | None:
     """The training images with their features; None where these were not kept."""
     file = model / "features.npy"
     if "train" not in films.rows or not file.is_file():
@@ -94,4 +96,7 @@ def _training(films: Films, model: Path) -> Training | None:
     features = np.load(file)
     if len(features) != len(rows):
         raise ModelError(f"{file} is of {len(features)} images, the training split has {len(rows)}. Train again.")
+    learnt = card.facts.get("data", {}).get("train", {}).get("sha256")
+    if learnt is not None and learnt != sha256(films.prepared / "train.npy"):
+        raise ModelError(f"{films.prepared / 'train.npy'} is not what the model learnt from. Train again.")
     return Training(pixels, rows, features)

@@ -43,7 +43,7 @@ def prepared(raw, tmp_path_factory):
     @functools.cache
     def once(side, channels):
         folder = tmp_path_factory.mktemp(f"side{side}")
-        write_yaml(recipe_of("small-cnn", side, channels), folder / "recipe.yaml")
+        write_yaml(recipe_of("small-cnn", side, channels), folder / "folder.yaml")
         files = {"raw": raw, "manifest": folder / "manifest.parquet"}
         cache, checks = folder / "cache", folder / "checks"
         stage(ingest, folder, **files, cache=cache)
@@ -73,7 +73,7 @@ def recipe_of(name, side, channels):
 def stage(module, folder, **paths):
     """Run a stage as its command line does."""
     options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    command(module.run, ["--recipe", str(folder / "recipe.yaml"), *options])
+    command(module.run, ["--recipe", str(folder / "folder.yaml"), *options])
 
 
 def marked(name):
@@ -85,14 +85,16 @@ def test_a_network_goes_from_prepared_images_into_a_bento_that_answers(name, pre
     if name == "torch-cnn":
         pytest.importorskip("torch", reason="PyTorch is not installed (make torch)")
     data = prepared(name)
-    write_yaml(recipe_of(name, *size_of(name)), tmp_path / "recipe.yaml")
+    write_yaml(recipe_of(name, *size_of(name)), tmp_path / "folder.yaml")
     model, evaluation, release = (tmp_path / part for part in ("model", "evaluation", "release"))
     splits, checks = data / "prepared", data / "checks"
     stage(train, tmp_path, prepared=splits, trained=model, cache=tmp_path / "cache")
-    stage(evaluate, tmp_path, prepared=splits, model=model, shortcuts=checks / "shortcuts.json", evaluation=evaluation)
+    files = {"raw": raw, "manifest": data / "manifest.parquet", "prepared": splits, "model": model}
+    files |= {"shortcuts": checks / "shortcuts.json", "production": ROOT / "data" / "production"}
+    stage(evaluate, tmp_path, **files, evaluation=evaluation)
     stage(package, tmp_path, model=model, evaluation=evaluation, profile=checks / "profile.json", release=release)
 
-    bento = unpacked(released_bento(release, "recipe"), tmp_path / "store")
+    bento = unpacked(released_bento(release, "folder"), tmp_path / "store")
     predictor = Predictor(next(bento.rglob("model.onnx")).parent)
     table = pd.read_parquet(evaluation / "probabilities.parquet")
     for row in table.itertuples():

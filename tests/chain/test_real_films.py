@@ -18,6 +18,7 @@ QUICK = (
     "gates.0.minimum=0.0",
     "gates.1.minimum=0.0",
     "gates.2.minimum=0.0",
+    "gates.3.maximum=1.0",
 )
 
 

@@ -10,7 +10,7 @@ from pipelines.inference import Classifier
 from pipelines.prepared import COLUMNS
 from pipelines.recipe import AugmentParams, LabelParams, ServeParams, ThresholdParams, TrainParams
 from pipelines.recipe_models import SmallCnn
-from pipelines.train import in_words, patients_of, reference, run
+from pipelines.train import directions, in_words, patients_of, reference, run
 from pipelines.training.course import auc
 from tests.conftest import TRAINING
 
@@ -74,6 +74,13 @@ def test_training_leaves_a_model_that_tells_the_classes_apart(prepared, tmp_path
     assert auc(np.arange(24) % 2, answers.probability) > 0.9
     saved = keras.models.load_model(trained / "model.keras")
     assert np.allclose(saved.predict(images.astype("float32"), verbose=0)[:, 0], answers.probability[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 1e6, 1e-12])
+def test_directions_of_features_fit_whatever_their_scale(scale):
+    found = directions(np.array([[3.0, 4.0], [0.0, 0.0]], dtype=np.float32) * np.float32(scale))
+    assert found.dtype == np.float16
+    assert found == pytest.approx(np.array([[0.6, 0.8], [0, 0]]), abs=1e-3)
 
 
 def test_the_card_says_what_the_service_must_know(prepared, tmp_path, labels, small_image):

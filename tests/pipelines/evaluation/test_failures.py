@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from pipelines.evaluation.failures import NEAREST, Training, failures, losses, nearest, suspects
+from pipelines.evaluation.failures import NEAREST, Training, called_wrongly, failures, losses, nearest, suspects
 from pipelines.evaluation.failures_page import render_failures
 from pipelines.evaluation.predictions import tabulate
 from pipelines.inference import Answers
@@ -44,13 +44,15 @@ def test_the_loss_is_the_cross_entropy_of_scikit_learn():
     assert np.isfinite(losses(table([1], [0.0]), BINARY)).all()
 
 
-def test_films_called_wrongly_come_with_the_largest_loss_first(rng, training):
-    rows = table([0, 1, 1, 0], [0.7, 0.9, 0.01, 0.99])
-    found = failures(rows, pixels(4, rng), np.ones((4, 2, 2)), np.eye(2)[[0, 1, 1, 0]], training, card_of(BINARY))
-    assert [one.row["image_id"][-8:-4] for one in found] in (["0003", "0002", "0000"], ["0002", "0003", "0000"])
-    assert [one.loss for one in found] == sorted((one.loss for one in found), reverse=True)
-    assert {one.called for one in found} == {"NORMAL", "PNEUMONIA"}
-    assert len(found) == 3
+def test_films_called_wrongly_come_with_the_largest_loss_first(rng):
+    rows, films = table([0, 1, 1, 0], [0.7, 0.9, 0.01, 0.98]), pixels(4, rng)
+    wrong = called_wrongly(rows, card_of(BINARY))
+    assert wrong == [2, 3, 0]
+    found = failures(rows.iloc[wrong], films[wrong], np.ones((3, 2, 2)), None, card_of(BINARY))
+    assert [one.row["image_id"] for one in found] == [f"test/film-{n:04d}.png" for n in wrong]
+    assert [one.loss for one in found] == pytest.approx([-np.log(0.01), -np.log(0.02), -np.log(0.3)])
+    assert [one.called for one in found] == ["NORMAL", "PNEUMONIA", "PNEUMONIA"]
+    assert all((one.pixels == films[n]).all() for one, n in zip(found, wrong, strict=True))
 
 
 def test_the_nearest_training_films_are_those_of_the_same_direction(training):
@@ -72,10 +74,11 @@ def planted(rng, count=200, flipped=6):
 def test_planted_label_errors_are_found(rng):
     found, unknown = suspects({"test": planted(rng)}, BINARY)
     assert unknown == {}
-    assert {f"test/film-{n:04d}.png" for n in range(6)} == set(found["image_id"])
+    assert set(found["row"]) == set(range(6))
+    assert list(found["image_id"]) == [f"test/film-{n:04d}.png" for n in found["row"]]
     assert (found["suggested"] != found["label"]).all()
     assert (found["probability"] < 0.5).all()
-    assert list(found) == ["split", "image_id", "path", "label", "suggested", "probability"]
+    assert list(found) == ["split", "row", "image_id", "path", "label", "suggested", "probability"]
 
 
 def test_right_labels_are_not_suspected(rng):
@@ -100,11 +103,12 @@ def test_many_classes_are_judged_too(rng):
 
 
 def page(rng, training, targets=(0, 1, 1, 0), chances=(0.7, 0.9, 0.01, 0.99), features=True):
-    rows = table(list(targets), list(chances))
-    given = np.eye(2)[[1 - t for t in targets]] if features else None
-    found = failures(rows, pixels(len(rows), rng), np.ones((len(rows), 2, 2)), given, training, card_of(BINARY))
-    suspect, unknown = suspects({"test": planted(rng)}, BINARY)
-    return render_failures(card_of(BINARY), {"test": found}, {"test": len(found)}, suspect, unknown)
+    rows, card, searched = table(list(targets), list(chances)), card_of(BINARY), planted(rng)
+    wrong = called_wrongly(rows, card)
+    near = nearest(np.eye(2)[[1 - targets[row] for row in wrong]], training) if features and wrong else None
+    found = failures(rows.iloc[wrong], pixels(len(rows), rng)[wrong], np.ones((len(wrong), 2, 2)), near, card)
+    films = {"test": pixels(len(searched), rng)}
+    return render_failures(card, {"test": found}, {"test": len(found)}, *suspects({"test": searched}, BINARY), films)
 
 
 def test_the_page_asks_nothing_of_anybody_and_names_every_failure(rng, training):
@@ -121,8 +125,20 @@ def test_the_page_asks_nothing_of_anybody_and_names_every_failure(rng, training)
 def test_neighbours_of_another_label_are_marked_and_suspects_listed(rng, training):
     html = page(rng, training)
     assert html.count("<figure class=other>") == 9
+    assert html.count("3 of 3 of another label") == 3
+    assert html.count('alt="film"') == 6
     assert "Labels that may be wrong" in html
     assert "test/film-0003.png" in html[html.index("Labels that may be wrong") :]
+
+
+def test_a_suspect_is_shown_with_its_own_film(rng):
+    searched = planted(rng)
+    suspect, unknown = suspects({"test": searched}, BINARY)
+    films = np.full((len(searched), 16, 16, 1), 10, dtype=np.uint8)
+    films[suspect["row"].iloc[-1]] = 200
+    html = render_failures(card_of(BINARY), {"test": []}, {"test": 0}, suspect, unknown, {"test": films})
+    shown = re.findall(r'<img src="([^"]+)" alt="film">', html)
+    assert [picture == shown[-1] for picture in shown] == [False] * 5 + [True]
 
 
 def test_without_features_the_page_says_so(rng, training):
@@ -133,3 +149,4 @@ def test_a_model_without_failures_has_a_page_too(rng, training):
     html = page(rng, training, targets=(0, 1), chances=(0.1, 0.9))
     assert "<h2>test: 0 called wrongly</h2>" in html
     assert "<p>None.</p>" in html
+    assert "not known" not in html
