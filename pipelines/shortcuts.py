@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from pipelines.intervals import Z, newcombe
+from pipelines.intervals import AucParts, Z, auc_parts, newcombe
 from pipelines.recipe import ImageParams, LabelParams
 
 ASPECT = "width / height"
@@ -67,22 +66,21 @@ class Guesses:
         of their squared influence on it (LeDell et al. 2015, 10.1214/15-EJS1035; by patient as in Obuchowski 1997,
         10.2307/2533958); the chance in fitting is left out of account.
         """
-        found: dict[int, list[tuple[float, np.ndarray, np.ndarray]]] = {}
+        found: dict[int, list[tuple[AucParts, np.ndarray]]] = {}
         for fitted, guessed in self.folds:
             if np.ptp(self.target[fitted]) == 0:
                 continue
             chances = _guess(table.iloc[fitted], self.target[fitted], table.iloc[guessed])
             for label, chance in chances.items():
-                positive = self.target[guessed] == label
-                if 0 < positive.sum() < len(positive):
-                    found.setdefault(label, []).append((*area_and_influence(positive, chance), guessed))
+                if (parts := auc_parts(self.target[guessed] == label, chance)) is not None:
+                    found.setdefault(label, []).append((parts, guessed))
         if not found:
             return {"auc": None, "auc_low": None, "auc_high": None}
         influence = np.zeros(len(self.target))
         for rounds in found.values():
-            for _, moved, guessed in rounds:
-                influence[guessed] += moved / len(rounds) / len(found)
-        auc = float(np.mean([np.mean([area for area, *_ in rounds]) for rounds in found.values()]))
+            for parts, guessed in rounds:
+                influence[guessed] += parts.influence / len(rounds) / len(found)
+        auc = float(np.mean([np.mean([parts.value for parts, _ in rounds]) for rounds in found.values()]))
         low, high = self._interval(auc, influence)
         return {"auc": round(auc, 4), "auc_low": round(low, 4), "auc_high": round(high, 4)}
 
@@ -153,22 +151,6 @@ def removed(name: str, image: ImageParams) -> bool:
     if name == "aspect":
         return image.fit == "crop"
     return name in ("file size", "dimensions", "mode", "bit depth")
-
-
-def area_and_influence(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    """AUC, and the influence of each image on it, (n,): its components by DeLong et al. 1988, as deviations.
-
-    Args:
-        positive: (n,) bool, both values in it.
-        score: (n,), higher where positive is more likely; ties count half.
-    """
-    hits, others = int(positive.sum()), int((~positive).sum())
-    ranks, influence = rankdata(score), np.empty(len(score))
-    beaten = (ranks[positive] - rankdata(score[positive])) / others
-    outdone = 1 - (ranks[~positive] - rankdata(score[~positive])) / hits
-    area = float(beaten.mean())
-    influence[positive], influence[~positive] = (beaten - area) / hits, (outdone - area) / others
-    return area, influence
 
 
 def _sample(images: pd.DataFrame) -> pd.DataFrame:

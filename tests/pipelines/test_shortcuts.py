@@ -11,9 +11,8 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from pipelines import shortcuts
-from pipelines.intervals import delong
 from pipelines.recipe import ImageParams, LabelParams
-from pipelines.shortcuts import PROPERTIES, area_and_influence, audit, removed
+from pipelines.shortcuts import PROPERTIES, audit, removed
 from pipelines.statistics import measure
 
 TWO = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
@@ -140,15 +139,6 @@ def test_more_classes_are_told_apart_each_against_the_rest():
     found = audit(images.assign(bytes=5000 + 100 * images["label"].map({"ant": 1, "bee": 2, "cat": 1})), THREE, PLAIN)
     assert found["classes"] == ["ant", "bee", "cat"]
     assert entries(found)["file size"]["auc"] == pytest.approx((1 + 0.75 + 0.75) / 3, abs=0.03)
-
-
-def test_interval_and_area_agree_with_delong_where_images_are_independent():
-    rng = np.random.default_rng(0)
-    positive, score = rng.random(300) < 0.4, rng.normal(0, 1, 300)
-    score[positive] += 0.7
-    area, influence = area_and_influence(positive, score)
-    assert area == pytest.approx(roc_auc_score(positive, score))
-    assert (influence**2).sum() == pytest.approx(delong(positive, score)[1], rel=0.02)
 
 
 def test_several_films_of_a_patient_do_not_count_as_several_patients():

@@ -12,12 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import pandas as pd
 import psutil
 import pytest
 
 from pipelines import package
+from pipelines.recipe_file import load_sections
 
 ROOT = Path(__file__).resolve().parents[2]
+SECTIONS = ("recipe", "source", "external", "split", "augment", "train", "card")  # that the package stage takes
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,13 @@ class Served:
 def write_evaluation(folder):
     folder.mkdir(parents=True, exist_ok=True)
     gate = {"metric": "sensitivity", "split": "test", "bound": "low", "minimum": 0.85, "value": 0.9}
-    gates = {"passed": True, "gates": [{**gate, "passed": True, "reason": "It does."}]}
+    gates = {"passed": True, "reason": "It does.", "gates": [{**gate, "passed": True, "reason": "It does."}]}
     figures = {"n": 200, "n_positive": 90, "sensitivity": 0.95, "sensitivity_low": 0.9, "sensitivity_high": 0.98}
     (folder / "gates.json").write_text(json.dumps(gates))
     (folder / "metrics.json").write_text(json.dumps({"test": {**figures, "auc": 0.97, "threshold": 0.5}}))
+    rows = {"split": ["test"] * 2, "patient_id": ["p1", "p2"], "site": "home", "view": None, "sex": "F", "age": 40.0}
+    pd.DataFrame(rows).to_parquet(folder / "probabilities.parquet")
+    pd.DataFrame(rows)[["split"]].to_parquet(folder / "images.parquet")
 
 
 def free_port():
@@ -108,7 +114,8 @@ def release(tmp_path_factory, model_folder):
     folder = tmp_path_factory.mktemp("chain")
     write_evaluation(folder / "evaluation")
     (folder / "profile.json").write_text('{"images": 40, "statistics": {}}')
-    package.run(model_folder, folder / "evaluation", folder / "profile.json", folder / "release")
+    sections = load_sections(ROOT / "recipes" / "demo.yaml", SECTIONS)
+    package.run(model_folder, folder / "evaluation", folder / "profile.json", folder / "release", **sections)
     return folder / "release"
 
 

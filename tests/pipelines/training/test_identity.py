@@ -24,6 +24,7 @@ HARMLESS = {
     "prepared.py",
     "recipe.py",
     "recipe_checks.py",
+    "recipe_evaluation.py",
     "recipe_file.py",
     "recipe_models.py",
     "recipe_sources.py",
