@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.card import Card
-from pipelines.evaluation.figures_text import FIGURES, HEAT, words
+from pipelines.evaluation.figures_text import FIGURES, HEAT, percent, words
 
 BOUNDS = {"low": ", lower bound", "high": ", upper bound", "point": ", as observed"}
 
@@ -68,7 +68,7 @@ def figures(metrics: Metrics) -> str:
 def predictive_values(metrics: Metrics) -> str:
     """Positive and negative predictive values at each prevalence; empty where none was asked for."""
     rows = [
-        [split, f"{one['prevalence']:.0%}", with_interval(one, "ppv"), with_interval(one, "npv")]
+        [split, percent(one["prevalence"]), with_interval(one, "ppv"), with_interval(one, "npv")]
         for split, values in metrics.items()
         for one in values.get("predictive_values", ())
     ]
@@ -123,11 +123,17 @@ def gates(asked: Sequence[Mapping[str, Any]]) -> str:
             f"at least {gate['minimum']:g}" if gate.get("maximum") is None else f"at most {gate['maximum']:g}",
             number(gate["value"]),
             number(gate.get("n")),
-            "passed" if gate["passed"] else "failed",
+            _outcome(gate),
         ]
         for gate in asked
     ]
     return table(["what", "asked", "found", "n", ""], rows)
+
+
+def _outcome(gate: Mapping[str, Any]) -> str:
+    if not gate["passed"]:
+        return "failed"
+    return "passed" if gate["value"] is not None else "nothing to compare with"
 
 
 def _named(counts: Mapping[str, int]) -> str:

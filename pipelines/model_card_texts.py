@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.card import Card
-from pipelines.evaluation.figures_text import words
+from pipelines.evaluation.figures_text import percent, words
 from pipelines.evaluation.sentences import promise
 from pipelines.model_card_tables import Metrics, number, with_interval
 from pipelines.recipe import AugmentParams, SourceParams, SplitParams, TrainParams
@@ -30,8 +30,9 @@ COUNTED = (
 FEW = "Few: fewer than 20 positive or negative images (with more than two classes: 20 images), which say little."
 PREVALENCE = "What an answer is worth where positive images are rarer or more frequent than here, by Bayes' rule:"
 FAILURES = (
-    "`report.html` of the evaluation shows the images that were called wrongly, with their heatmaps. "
-    "`probabilities.parquet` names them all."
+    "`failures.html` of the evaluation shows the images called wrongly, the most confident errors first, with "
+    "heatmap and nearest training images; `suspects.csv` names the labels that may be wrong, `probabilities.parquet` "
+    "every image."
 )
 
 
@@ -59,7 +60,7 @@ def source(home: SourceParams, external: SourceParams | None) -> str:
 def splits(split: SplitParams) -> str:
     """How images were dealt to the splits."""
     dealt = {name: split.share(name) for name in SPLITS if name not in split.keep}
-    shares = ", ".join(f"{name} {share / sum(dealt.values()):.0%}" for name, share in dealt.items())
+    shares = ", ".join(f"{name} {percent(share / sum(dealt.values()))}" for name, share in dealt.items())
     kept = f"The publisher's {_listed(split.keep)} images stay as they are." if split.keep else ""
     if not dealt:
         return kept
@@ -175,8 +176,8 @@ def referred(card: Card, metrics: Metrics) -> str:
 def familiarity(card: Card) -> str:
     """Which images are refused."""
     return (
-        f"An image is refused that is as unusual as the {card.familiarity.refuse:.1%} least familiar validation images "
-        "(Mahalanobis distance of its features)."
+        f"An image is refused that is as unusual as the {percent(card.familiarity.refuse)} least familiar validation "
+        "images (Mahalanobis distance of its features)."
     )
 
 

@@ -70,8 +70,11 @@ def _gaps(probability: np.ndarray, outcome: np.ndarray, patients: np.ndarray) ->
 
 
 def _errors(gaps: np.ndarray) -> np.ndarray:
-    """Errors of the total gaps, (DRAWS, BINS): normal, with the covariance of the sum over patients."""
+    """Errors of the total gaps, (DRAWS, BINS): normal, with the covariance of the sum over patients.
+
+    The root of the covariance is the symmetric one: it alone does not turn with the rounding of a machine.
+    """
     away = gaps - gaps.mean(axis=0)
     scale, axes = np.linalg.eigh(len(gaps) / (len(gaps) - 1) * away.T @ away)
     normal = np.random.default_rng(SEED).standard_normal((DRAWS, BINS))
-    return normal * np.sqrt(np.maximum(scale, 0)) @ axes.T
+    return normal @ (axes * np.sqrt(np.maximum(scale, 0)) @ axes.T)

@@ -51,6 +51,11 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def percent(value: float) -> str:
+    """A share as a percentage with up to three digits."""
+    return f"{value * 100:.3g} %"
+
+
 def interval(figures: Mapping[str, Any], name: str) -> str:
     """The interval of a figure, or nothing."""
     low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")

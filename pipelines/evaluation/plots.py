@@ -16,6 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pipelines.card import Card
 from pipelines.evaluation.calibration import BINS, reliability
+from pipelines.evaluation.figures_text import percent
 from pipelines.evaluation.predictions import patients_of, probabilities, stated
 from pipelines.plot_style import COLOURS, DASHES, INK, SOFT, STYLE
 
@@ -80,7 +81,7 @@ def precision_recall(panels: Mapping[str, list[Curve]]) -> Figure:
             if curve.drawable:
                 y, x, _ = precision_recall_curve(curve.positive, curve.score)
                 precision = _figure(curve.figures, "average_precision", "average precision")
-                label = f"{curve.name}: {precision}, {curve.positive.mean():.0%} positive"
+                label = f"{curve.name}: {precision}, {percent(curve.positive.mean())} positive"
                 axis.step(x, y, where="post", label=label, **curve.look)
                 _dot(axis, curve, curve.figures["recall"], curve.figures["precision"])
             else:
@@ -189,7 +190,7 @@ def _matrix(axis: Axes, counts: np.ndarray, names: tuple[str, ...]) -> None:
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     few = len(names) <= 4
     for (row, column), count in np.ndenumerate(counts):
-        text = f"{count}\n{shares[row, column]:.1%}" if few else str(count)
+        text = f"{count}\n{percent(shares[row, column])}" if few else str(count)
         colour = "white" if shares[row, column] > 0.5 else INK
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=11 if few else 8)
     axis.set_xticks(range(len(names)), names, rotation=0 if few else 60)

@@ -9,7 +9,7 @@ from PIL import Image
 from pipelines.card import Card
 from pipelines.evaluation.comparison import remarks
 from pipelines.evaluation.comparison import words as outcome
-from pipelines.evaluation.figures_text import FIGURES, HEAT, interval, of, share, words
+from pipelines.evaluation.figures_text import FIGURES, HEAT, interval, of, percent, share, words
 from pipelines.evaluation.gallery import Tile
 from pipelines.evaluation.record import Record
 from pipelines.evaluation.sentences import explained, promise, shortcut_findings, shortcut_gaps
@@ -93,7 +93,14 @@ def render(card: Card, record: Record, margin: float, shown: Shown) -> str:
         "command": shown.command,
         "notice": NOTICE,
     }
-    filters: Filters = {"share": share, "interval": interval, "of": of, "words": words, "picture": picture}
+    filters: Filters = {
+        "share": share,
+        "percent": percent,
+        "interval": interval,
+        "of": of,
+        "words": words,
+        "picture": picture,
+    }
     return rendered(TEMPLATE, facts, filters)
 
 
@@ -117,6 +124,8 @@ def _heat(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    if not isinstance(value, (int, float)):
         return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

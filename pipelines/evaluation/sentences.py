@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.card import Card
-from pipelines.evaluation.figures_text import share
+from pipelines.evaluation.figures_text import percent, share
 
 RULES = {
     "youden": "where sensitivity + specificity is largest",
@@ -64,9 +64,9 @@ def explained(card: Card, metrics: Mapping[str, Any]) -> list[str]:
         if found.get("pointing_game") is not None and found.get("mask_share") is not None:
             above = "well above" if found["pointing_game_low"] > found["mask_share"] else "not proven to be above"
             said.append(
-                f"On {split} the hottest point lies inside the finding in {found['pointing_game']:.0%} of the "
-                f"{found['pointing_game_n']} images whose finding is known, by chance in {found['mask_share']:.0%}: "
-                f"that is {above} chance."
+                f"On {split} the hottest point lies inside the finding in {percent(found['pointing_game'])} of the "
+                f"{found['pointing_game_n']} images whose finding is known, by chance in "
+                f"{percent(found['mask_share'])}: that is {above} chance."
             )
     check = card.facts.get("randomisation")
     if check and check["similarity"] is not None:
@@ -86,7 +86,7 @@ def _threshold(point: Mapping[str, Any]) -> list[str]:
     if point["confidence"] is None:
         return [f"It reaches {aim} on validation, as observed, which promises nothing."]
     promised = (
-        f"It promises {aim} for new patients of the same hospital, with a confidence of {point['confidence']:.0%}."
+        f"It promises {aim} for new patients of the same hospital, with a confidence of {percent(point['confidence'])}."
     )
     if point["proven"]:
         return [promised, f"The {point['patients']} validation patients concerned prove it."]
@@ -95,7 +95,7 @@ def _threshold(point: Mapping[str, Any]) -> list[str]:
 
 
 def _refer(card: Card, point: Mapping[str, Any]) -> list[str]:
-    error = f"at most {point['refer_error']:.1%} of answers are wrong on either side"
+    error = f"at most {percent(point['refer_error'])} of answers are wrong on either side"
     if point["confidence"] is None:
         return [f"Outside the band {error}, as observed on validation."] if card.refer else []
     if point["refer_proven"]:

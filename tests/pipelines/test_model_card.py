@@ -157,7 +157,7 @@ def test_it_says_what_the_threshold_promises(text):
     said = text(facts=FACTS | {"operating_point": POINT})
     assert "Positive from a probability of 0.500 on" in said
     assert "Between 0.400 and 0.600, the refer band" in said
-    assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95%" in said
+    assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95 %" in said
     assert "a temperature of 1.300" in said
 
 

@@ -178,7 +178,7 @@ def test_facts_are_named_from_the_outside_in():
     assert dict(flat(facts)) == {
         "data › train › images": "1,234",
         "parity › probability": "1.235e-07",
-        "ready": "True",
+        "ready": "yes",
     }
 
 
@@ -228,7 +228,7 @@ POINT |= {"proven": False, "refer_error": 0.02, "refer_proven": True, "refer_nee
 
 def test_a_promise_is_told_with_whether_it_is_proven(labels):
     said = " ".join(promise(card_of(labels, facts={"operating_point": POINT})))
-    assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95%" in said
+    assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95 %" in said
     assert "The 20 validation patients concerned do not prove it; 29 without a miss would be needed." in said
     proven = " ".join(promise(card_of(labels, facts={"operating_point": POINT | {"proven": True, "needed": None}})))
     assert "The 20 validation patients concerned prove it." in proven
