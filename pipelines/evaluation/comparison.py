@@ -150,7 +150,10 @@ def words(comparison: Mapping[str, Any]) -> str:
     champion = comparison["champion"]
     if champion is None:
         return "There is no model in production to compare with."
-    verdicts = ", ".join(f"{found['verdict']} on {split}" for split, found in comparison["splits"].items())
+    splits: dict[str, list[str]] = {}
+    for split, found in comparison["splits"].items():
+        splits.setdefault(found["verdict"], []).append(split)
+    verdicts = ", ".join(f"{verdict} on {' and '.join(where)}" for verdict, where in splits.items())
     return f"Against version {champion['version']}, which is in production: {verdicts}."
 
 

@@ -190,7 +190,7 @@ def _matrix(axis: Axes, counts: np.ndarray, names: tuple[str, ...]) -> None:
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     few = len(names) <= 4
     for (row, column), count in np.ndenumerate(counts):
-        text = f"{count}\n{percent(shares[row, column])}" if few else str(count)
+        text = f"{count}\n{shares[row, column] * 100:.1f} %" if few else str(count)
         colour = "white" if shares[row, column] > 0.5 else INK
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=11 if few else 8)
     axis.set_xticks(range(len(names)), names, rotation=0 if few else 60)
