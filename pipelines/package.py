@@ -13,15 +13,15 @@ from pipelines.bento import ROOT, SERVED, build_bento
 from pipelines.card import Card, sha256
 from pipelines.errors import GateError, ReleaseError
 from pipelines.inference import Classifier
-from pipelines.model_card import model_card
-from pipelines.model_card_items import Measured, Task
-from pipelines.model_card_people import people
+from pipelines.model_card.items import Measured, Task
+from pipelines.model_card.people import people
+from pipelines.model_card.render import model_card
 from pipelines.provenance import code_digest, decided, hashes, revision, versions
 from pipelines.recipe import AugmentParams, CardParams, SourceParams, SplitParams, TrainParams
 from pipelines.stage import command, fresh_folder
 
 # Files that the stage copies or renders: dvc.yaml must know them, though nothing imports them here.
-READS = (*SERVED, "pipelines/bento_builder.py", "pipelines/model_card.md.j2")
+READS = (*SERVED, "pipelines/bento_builder.py", "pipelines/model_card/model_card.md.j2")
 EVALUATED = ("metrics.json", "gates.json", "probabilities.parquet", "images.parquet")
 
 

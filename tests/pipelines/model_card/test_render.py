@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from pipelines.evaluation.gates import check
-from pipelines.model_card import model_card
-from pipelines.model_card_items import Item, Measured, Task, sections
-from pipelines.model_card_people import people
-from pipelines.model_card_tables import number, table, with_interval
+from pipelines.model_card.items import Item, Measured, Task, sections
+from pipelines.model_card.people import people
+from pipelines.model_card.render import model_card
+from pipelines.model_card.tables import number, table, with_interval
 from pipelines.recipe import CardParams, GateParams, LabelParams
 from pipelines.recipe_file import load
 
@@ -45,7 +45,7 @@ POINT = {
     "temperature": 1.3,
 }
 NOTHING = CardParams(**dict.fromkeys(CardParams.model_fields))
-DEMO = load(Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml")
+DEMO = load(Path(__file__).resolve().parents[3] / "recipes" / "demo.yaml")
 TASK = Task(DEMO.source, DEMO.external, DEMO.split, DEMO.augment, DEMO.train, NOTHING)
 
 

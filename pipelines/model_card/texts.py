@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.card import Card
 from pipelines.evaluation.figures_text import percent, words
 from pipelines.evaluation.sentences import promise
-from pipelines.model_card_tables import Metrics, number, with_interval
+from pipelines.model_card.tables import Metrics, number, with_interval
 from pipelines.recipe import AugmentParams, SourceParams, SplitParams, TrainParams
 from pipelines.section import Split
 

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from pipelines.model_card_people import people
+from pipelines.model_card.people import people
 
 ROWS = {
     "split": ["test", "test", "test", "external"],

@@ -7,8 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.card import Card
 from pipelines.evaluation.figures_text import words
-from pipelines.model_card_items import Item, Measured, Task, sections
-from pipelines.model_card_tables import Metrics, table, with_interval
+from pipelines.model_card.items import Item, Measured, Task, sections
+from pipelines.model_card.tables import Metrics, table, with_interval
 from pipelines.notice import NOTICE
 
 CHECKLIST = "Checklist"
@@ -17,7 +17,7 @@ TEMPLATE = "model_card.md.j2"
 
 
 def model_card(card: Card, task: Task, measured: Measured) -> str:
-    """The model card as Markdown: all items of `pipelines.model_card_items`, and what is open.
+    """The model card as Markdown: all items of `pipelines.model_card.items`, and what is open.
 
     Args:
         card: the card that travels with the model.

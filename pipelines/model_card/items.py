@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import model_card_tables as tables
-from pipelines import model_card_texts as texts
 from pipelines.card import Card
 from pipelines.evaluation.comparison import remarks
 from pipelines.evaluation.comparison import words as outcome
 from pipelines.evaluation.sentences import explained
+from pipelines.model_card import tables, texts
 from pipelines.recipe import AugmentParams, CardParams, SourceParams, SplitParams, TrainParams
 
 UNSTATED = "nobody has stated this"
@@ -41,7 +40,7 @@ class Measured:
         metrics: what metrics.json holds, by split.
         gates: what gates.json holds.
         comparison: what comparison.json holds; None where there is none.
-        people: whose images were measured, by split (`pipelines.model_card_people.people`).
+        people: whose images were measured, by split (`pipelines.model_card.people.people`).
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
