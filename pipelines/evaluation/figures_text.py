@@ -1,6 +1,6 @@
 """Figures in words, for the terminal and for pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 FIGURES = {
@@ -23,6 +23,7 @@ HEAT = {
     "mask_share": "The same by chance",
     "heat_outside_body": "Share of the heat outside the body",
 }
+CHANCE = 0.5  # AUC of a guess
 SHORT = {
     "auc": "AUC",
     "f1": "F1",
@@ -42,8 +43,24 @@ def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
             lines.append(f"{name:<18}{cells}".rstrip())
     lines.append(f"gates: {gates['reason']}")
     lines += [f"  {'pass' if gate['passed'] else 'FAIL'}  {gate['reason']}" for gate in gates["gates"]]
-    lines += [f"  note  {sentence}" for sentence in gates.get("loosened", ())]
+    lines += [f"  note  {sentence}" for sentence in (*gates.get("loosened", ()), *chance(metrics, gates["gates"]))]
     return "\n".join(lines)
+
+
+def chance(metrics: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """On which splits the model is not proven to be better than chance, a sentence each.
+
+    Args:
+        metrics: what metrics.json holds.
+        gates: those that were asked, as gates.json holds them.
+    """
+    gated = {gate["split"].split(" ")[0] for gate in gates}
+    return [
+        f"On {split} the model is not proven to be better than chance: AUC {share(found['auc'])} "
+        f"({interval(found, 'auc')})." + ("" if split in gated else " No gate asks anything of these images.")
+        for split, found in metrics.items()
+        if found.get("auc_low") is not None and found["auc_low"] <= CHANCE
+    ]
 
 
 def share(value: float | None) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from pipelines.card import Card
 from pipelines.evaluation.comparison import remarks
 from pipelines.evaluation.comparison import words as outcome
-from pipelines.evaluation.figures_text import FIGURES, HEAT, interval, of, percent, share, words
+from pipelines.evaluation.figures_text import FIGURES, HEAT, chance, interval, of, percent, share, words
 from pipelines.evaluation.gallery import Tile
 from pipelines.evaluation.record import Record
 from pipelines.evaluation.sentences import explained, promise, shortcut_findings, shortcut_gaps
@@ -72,6 +72,7 @@ def render(card: Card, record: Record, margin: float, shown: Shown) -> str:
         "metrics": record.metrics,
         "gates": record.gates,
         "limits": record.gates["gates"],
+        "chance": chance(record.metrics, record.gates["gates"]),
         "gated": {gate["split"].split(" ")[0] for gate in record.gates["gates"]},
         "comparison": record.comparison,
         "compared": outcome(record.comparison),

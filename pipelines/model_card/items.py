@@ -88,7 +88,7 @@ def sections(card: Card, task: Task, measured: Measured) -> dict[str, list[Item]
         "Model": [*_network(card, task), *_decision(card, metrics)],
         "Performance": _performance(card, measured, metrics),
         "What it had to prove": _gates(card, measured),
-        "Limits, harms and fairness": _limits(card, task.stated, metrics),
+        "Limits, harms and fairness": _limits(card, task.stated, measured),
         "Ethics and responsibility": _responsibility(task.stated),
         "How to compute it again": [
             Item("Record", "CLAIM and STARD-AI: access to data and code; TRIPOD+AI 18f", texts.again(card))
@@ -230,9 +230,13 @@ def _gates(card: Card, measured: Measured) -> list[Item]:
     ]
 
 
-def _limits(card: Card, stated: CardParams, metrics: tables.Metrics) -> list[Item]:
+def _limits(card: Card, stated: CardParams, measured: Measured) -> list[Item]:
     return [
-        Item("Limits", "CLAIM and STARD-AI: limitations; TRIPOD+AI 26", texts.limits(card, metrics)),
+        Item(
+            "Limits",
+            "CLAIM and STARD-AI: limitations; TRIPOD+AI 26",
+            texts.limits(card, measured.figures, measured.gates["gates"]),
+        ),
         Item("Known harms", "STARD-AI: adverse events and harms", stated.known_harms),
         Item("Fairness", "STARD-AI: fairness; TRIPOD+AI 3c, 14, 25", stated.fairness),
     ]

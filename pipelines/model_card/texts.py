@@ -1,10 +1,10 @@
 """What data, recipe and the model's own card say of the items of a model card, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.card import Card
-from pipelines.evaluation.figures_text import percent, words
+from pipelines.evaluation.figures_text import chance, percent, words
 from pipelines.evaluation.sentences import promise
 from pipelines.model_card.tables import Metrics, number, with_interval
 from pipelines.recipe import AugmentParams, SourceParams, SplitParams, TrainParams
@@ -238,9 +238,10 @@ def again(card: Card) -> str:
     )
 
 
-def limits(card: Card, metrics: Metrics) -> str:
-    """What follows from what the model is, as a list."""
+def limits(card: Card, metrics: Metrics, gates: Sequence[Mapping[str, Any]]) -> str:
+    """What follows from what the model is and what was measured, as a list."""
     said = [
+        *(f"**{sentence}**" for sentence in chance(metrics, gates)),
         "It knows the classes above alone; whatever else an image shows goes unmentioned.",
         "A heatmap shows where the model looked. It does not show where a lesion ends, nor that there is one.",
     ]

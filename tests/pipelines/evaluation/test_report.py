@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipelines.architecture.files import read_architecture
-from pipelines.evaluation.figures_text import as_text
+from pipelines.evaluation.figures_text import as_text, chance
 from pipelines.evaluation.gallery import Tile
 from pipelines.evaluation.record import Champion, record
 from pipelines.evaluation.report import Shown, flat, render
@@ -241,3 +241,22 @@ def test_what_cannot_be_estimated_is_named_with_its_reason(measured, labels):
     html, *_ = page(measured, labels, test=np.zeros(5, dtype=int))
     assert "Not estimable on test: " in html
     assert "AUC (no positives)" in html
+
+
+def test_a_model_that_is_no_better_than_chance_elsewhere_is_said_to_be_so():
+    poor, good = ({"n": 9, "auc": 0.55, "auc_low": low, "auc_high": 0.7} for low in (0.41, 0.51))
+    gates = [{"split": "test sex=F"}]
+    assert chance({"test": good, "val": {"n": 0, "auc": None}}, gates) == []
+    (said,) = chance({"test": good, "external": poor}, gates)
+    assert said == (
+        "On external the model is not proven to be better than chance: AUC 0.550 (0.410 to 0.700). "
+        "No gate asks anything of these images."
+    )
+    assert chance({"test": poor}, gates)[0].endswith("(0.410 to 0.700).")
+
+
+def test_the_report_and_the_terminal_warn_of_a_model_that_guesses(measured, labels):
+    html, metrics, gates = page(measured, labels, test=np.arange(60) % 2, external=np.array([0, 1, 0, 1]))
+    assert metrics["external"]["auc_low"] <= 0.5 < metrics["test"]["auc_low"]
+    (said,) = re.findall(r'<p class="flag">(On external .*?)</p>', html)
+    assert f"note  {said}" in as_text(metrics, gates)
