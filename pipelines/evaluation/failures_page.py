@@ -88,6 +88,8 @@ def _suspected(one: dict[Hashable, Any], pixels: Mapping[str, np.ndarray]) -> di
 def _known(row: pd.Series) -> str:
     """What is on record of the film, in one line."""
     said = {name.removesuffix("_id"): row.get(name) for name in TOLD}
+    if said.get("patient") == row["image_id"]:  # nobody is known, and the image stands for a patient of its own
+        said.pop("patient")
     size = f"{said.pop('width')} x {said.pop('height')} px" if pd.notna(said.get("width")) else None
     words = [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

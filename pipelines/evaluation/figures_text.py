@@ -24,6 +24,7 @@ HEAT = {
     "heat_outside_body": "Share of the heat outside the body",
 }
 CHANCE = 0.5  # AUC of a guess
+ENDS = (0, 1)
 SHORT = {
     "auc": "AUC",
     "f1": "F1",
@@ -64,8 +65,11 @@ def chance(metrics: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> li
 
 
 def share(value: float | None) -> str:
-    """A figure with three digits, or a dash."""
-    return "–" if value is None else f"{value:.3f}"
+    """A figure with three decimals, with up to six where fewer would make it 0 or 1 that is not; or a dash."""
+    if value is None:
+        return "–"
+    said = [f"{value:.{decimals}f}" for decimals in (3, 4, 5, 6)]
+    return next((one for one in said if (float(one) in ENDS) == (value in ENDS)), said[0])
 
 
 def percent(value: float) -> str:
@@ -76,13 +80,13 @@ def percent(value: float) -> str:
 def interval(figures: Mapping[str, Any], name: str) -> str:
     """The interval of a figure, or nothing."""
     low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return "" if low is None or high is None else f"{share(low)} to {share(high)}"
 
 
 def of(figures: Mapping[str, Any], name: str) -> str:
     """The number of images that a figure is of, where it is not of all of the split; else nothing."""
     n = figures.get(f"{name}_n")
-    return "" if n is None or n == figures.get("n") else f", n {n}"
+    return "" if n is None or n == figures.get("n") else f", n {n:,}"
 
 
 def words(name: str) -> str:

@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pipelines.card import Card
 from pipelines.evaluation.calibration import BINS, reliability
-from pipelines.evaluation.figures_text import percent
+from pipelines.evaluation.figures_text import interval, percent, share
 from pipelines.evaluation.predictions import patients_of, probabilities, stated
 from pipelines.plot_style import COLOURS, DASHES, INK, SOFT, STYLE
 
@@ -97,7 +97,7 @@ def calibration(tables: Tables, metrics: Mapping[str, Any], card: Card) -> Figur
     curve.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
     for index, (split, table) in enumerate(tables.items()):
         look, figures = _look(index), metrics[split]
-        label = f"{split}: ECE {_number(figures['ece'])}, Brier {_number(figures['brier'])}, n {figures['n']}"
+        label = f"{split}: ECE {share(figures['ece'])}, Brier {share(figures['brier'])}, n {figures['n']:,}"
         probability, outcome = stated(table, card.labels)
         _reliability(curve, reliability(probability, outcome, patients_of(table)), look, label)
         shares = np.full(len(probability), 1 / max(len(probability), 1))
@@ -117,7 +117,7 @@ def confusion(metrics: Mapping[str, Any], card: Card) -> Figure:
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axis, (split, figures) in zip(axes, metrics.items(), strict=True):
         _matrix(axis, np.array(figures["confusion"]), names)
-        axis.set_title(f"{split}, n {figures['n']}")
+        axis.set_title(f"{split}, n {figures['n']:,}")
         axis.set_xlabel("Called")
     axes[0].set_ylabel("Truth")
     return figure
@@ -200,10 +200,5 @@ def _matrix(axis: Axes, counts: np.ndarray, names: tuple[str, ...]) -> None:
 
 
 def _figure(figures: Mapping[str, Any], name: str, title: str) -> str:
-    if figures.get(name) is None:
-        return f"{title} -"
-    return f"{title} {figures[name]:.3f} ({figures[f'{name}_low']:.3f} to {figures[f'{name}_high']:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    ends = interval(figures, name)
+    return f"{title} {share(figures.get(name))}" + (f" ({ends})" if ends else "")

@@ -25,10 +25,10 @@ READS = (
     *(f"pipelines/evaluation/page/{part}.html.j2" for part in PARTS),
 )
 PLOTS = {
-    "roc": ("ROC curve", "Ranking: how many of the positive films are found at each share of false alarms."),
+    "roc": ("ROC curve", "Ranking: how many of the positive images are found at each share of false alarms."),
     "precision_recall": (
         "Precision and recall",
-        "Depends on the share of positive films: compare within a split only.",
+        "Depends on the share of positive images: compare within a split only.",
     ),
     "calibration": ("Calibration", "Points on the diagonal: the probabilities can be taken at their word. Bars: 95 %."),
     "confusion": ("Confusion", "All images at the threshold, referred and refused ones included."),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.card import Card
-from pipelines.evaluation.figures_text import FIGURES, HEAT, percent, words
+from pipelines.evaluation.figures_text import FIGURES, HEAT, percent, share, words
 
 BOUNDS = {"low": ", lower bound", "high": ", upper bound", "point": ", as observed"}
 
@@ -12,10 +12,10 @@ Metrics = Mapping[str, Mapping[str, Any]]
 
 
 def number(value: Any) -> str:
-    """A figure for people: three decimals, thousands apart, or a dash where there is none."""
+    """A figure for people: as `share` shows it, thousands apart, or a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return share(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def with_interval(values: Mapping[str, Any], name: str) -> str:

@@ -115,8 +115,8 @@ def test_the_page_asks_nothing_of_anybody_and_names_every_failure(rng, training)
     html = page(rng, training)
     addresses = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'>\s]+)""", html)
     assert [address for address in addresses if not address.startswith("data:image/")] == ["report.html"]
-    assert html.count('alt="film and heatmap"') == 3
-    assert html.count('alt="training film"') == 9
+    assert html.count('alt="image and heatmap"') == 3
+    assert html.count('alt="training image"') == 9
     assert "<h2>test: 3 called wrongly</h2>" in html
     assert "NORMAL</b>, called PNEUMONIA" in html
     assert "research" in html
@@ -126,7 +126,7 @@ def test_neighbours_of_another_label_are_marked_and_suspects_listed(rng, trainin
     html = page(rng, training)
     assert html.count("<figure class=other>") == 9
     assert html.count("3 of 3 of another label") == 3
-    assert html.count('alt="film"') == 6
+    assert html.count('alt="image"') == 6
     assert "Labels that may be wrong" in html
     assert "test/film-0003.png" in html[html.index("Labels that may be wrong") :]
 
@@ -137,12 +137,12 @@ def test_a_suspect_is_shown_with_its_own_film(rng):
     films = np.full((len(searched), 16, 16, 1), 10, dtype=np.uint8)
     films[suspect["row"].iloc[-1]] = 200
     html = render_failures(card_of(BINARY), {"test": []}, {"test": 0}, suspect, unknown, {"test": films})
-    shown = re.findall(r'<img src="([^"]+)" alt="film">', html)
+    shown = re.findall(r'<img src="([^"]+)" alt="image">', html)
     assert [picture == shown[-1] for picture in shown] == [False] * 5 + [True]
 
 
 def test_without_features_the_page_says_so(rng, training):
-    assert "The training films nearest to each are not known." in page(rng, training, features=False)
+    assert "The training images nearest to each are not known." in page(rng, training, features=False)
 
 
 def test_a_model_without_failures_has_a_page_too(rng, training):

@@ -54,8 +54,8 @@ def test_features_are_asked_of_the_films_that_are_shown_and_of_no_other(written)
     folder, asked = written()
     assert asked == [MOST]
     html = (folder / "failures.html").read_text()
-    assert html.count('alt="film and heatmap"') == MOST
-    assert html.count('alt="training film"') == 3 * MOST
+    assert html.count('alt="image and heatmap"') == MOST
+    assert html.count('alt="training image"') == 3 * MOST
 
 
 def test_each_film_keeps_its_own_heat(written, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.evaluation.figures_text import share
 from pipelines.evaluation.plots import plots
 from pipelines.plot_style import COLOURS, as_png
 from pipelines.recipe import LabelParams
@@ -48,7 +49,7 @@ def test_ten_classes_have_room_as_well(measured, name):
 def test_the_area_and_its_interval_stand_beside_the_curve(two):
     figures, metrics = two
     for split, found in metrics.items():
-        expected = f"{split}: AUC {found['auc']:.3f} ({found['auc_low']:.3f} to {found['auc_high']:.3f})"
+        expected = f"{split}: AUC {share(found['auc'])} ({share(found['auc_low'])} to {share(found['auc_high'])})"
         assert expected in texts(figures["roc"])
 
 

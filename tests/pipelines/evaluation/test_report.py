@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipelines.architecture.files import read_architecture
-from pipelines.evaluation.figures_text import as_text, chance
+from pipelines.evaluation.figures_text import as_text, chance, share
 from pipelines.evaluation.gallery import Tile
 from pipelines.evaluation.record import Champion, record
 from pipelines.evaluation.report import Shown, flat, render
@@ -104,9 +104,9 @@ def test_every_figure_stands_there_with_its_interval(two):
     html, metrics, _ = two
     for found in metrics.values():
         for name in ("auc", "sensitivity", "specificity", "precision", "accuracy"):
-            interval = f"{found[f'{name}_low']:.3f} to {found[f'{name}_high']:.3f}"
+            interval = f"{share(found[f'{name}_low'])} to {share(found[f'{name}_high'])}"
             n = "" if found[f"{name}_n"] == found["n"] else f", n {found[f'{name}_n']}"
-            assert f"<b>{found[name]:.3f}</b> <span>{interval}{n}</span>" in html
+            assert f"<b>{share(found[name])}</b> <span>{interval}{n}</span>" in html
 
 
 def test_names_from_outside_are_text_and_no_markup(two):
@@ -260,3 +260,19 @@ def test_the_report_and_the_terminal_warn_of_a_model_that_guesses(measured, labe
     assert metrics["external"]["auc_low"] <= 0.5 < metrics["test"]["auc_low"]
     (said,) = re.findall(r'<p class="flag">(On external .*?)</p>', html)
     assert f"note  {said}" in as_text(metrics, gates)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "–"),
+        (0.98749, "0.987"),
+        (1.0, "1.000"),
+        (0.0, "0.000"),
+        (0.99997, "0.99997"),
+        (2e-4, "0.0002"),
+        (1e-9, "0.000"),
+    ],
+)
+def test_a_figure_is_not_rounded_to_certainty(value, said):
+    assert share(value) == said
