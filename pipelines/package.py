@@ -132,7 +132,7 @@ def release_note(served: Card, bento: Path, measured: Measured, proof: Mapping[s
         "hashes": {
             **proof,
             "prepared": prepared,
-            "test_images": measured.metrics.get("test", {}).get("images_sha256"),
+            "measured": {split: figures.get("images_sha256") for split, figures in measured.metrics.items()},
             "rules": measured.gates.get("rules"),
         },
         "versions": versions(),

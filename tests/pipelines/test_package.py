@@ -92,9 +92,9 @@ def test_a_release_says_what_it_came_from_and_who_let_it_pass(folders, monkeypat
         "lock": ROOT / "requirements.lock",
     }
     assert {name: note["hashes"][name] for name in files} == {name: sha256(file) for name, file in files.items()}
-    assert set(note["hashes"]) == {*files, "code", "prepared", "test_images", "rules"}
+    assert set(note["hashes"]) == {*files, "code", "prepared", "measured", "rules"}
     assert note["hashes"]["prepared"] == {"train": "cd" * 32}
-    assert note["hashes"]["test_images"] == "ab" * 32
+    assert note["hashes"]["measured"] == {"test": "ab" * 32}
     assert note["hashes"]["rules"] is None
     assert note["comparison"] is None
     assert {"python", "numpy", "onnxruntime"} <= set(note["versions"])
