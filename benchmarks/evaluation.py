@@ -14,10 +14,14 @@ import pandas as pd
 
 from pipelines.evaluation.predictions import CHAMPION
 from pipelines.evaluation.record import Champion, Terms, record
-from pipelines.recipe import GateParams, LabelParams
+from pipelines.evaluation.rules import Rules
+from pipelines.recipe import GateParams, LabelParams, ThresholdParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
 TEN = LabelParams(names=tuple("0123456789"), positive=None)
+CHOSEN = ThresholdParams(
+    rule="youden", minimum=0.9, miss_cost=1.0, confidence=None, refer_error=0.02, temperature=False
+)
 ROUNDS = 3
 
 
@@ -69,7 +73,7 @@ def terms(labels):
         for split in ("test", "external")
     )
     threshold = 0.5 if labels.positive else None
-    champion = Champion(version="0" * 12, threshold=threshold, images={}, trained_on={}, gates=())
+    champion = Champion(version="0" * 12, threshold=threshold, images={}, trained_on={}, rules={})
     prevalences = (0.05, 0.2) if labels.positive else ()
     return Terms(
         recipe="drawn",
@@ -77,9 +81,7 @@ def terms(labels):
         labels=labels,
         threshold=threshold,
         prevalences=prevalences,
-        margin=0.03,
-        gates=gates,
-        rules="0" * 64,
+        rules=Rules(threshold=CHOSEN, gates=gates, margin=0.03),
         model={"size_mb": 1.0},
         champion=champion,
     )

@@ -14,12 +14,12 @@ from pipelines.evaluation.champion import read_champion, terms_of
 from pipelines.evaluation.dvc_plots import write_dvc_plots
 from pipelines.evaluation.figures_text import as_text
 from pipelines.evaluation.files import as_json
-from pipelines.evaluation.gates import rules_digest
 from pipelines.evaluation.masks import check_some
 from pipelines.evaluation.model_figures import model_figures
 from pipelines.evaluation.pages import READS, Beside, write_failures, write_report
 from pipelines.evaluation.predictions import write_record
 from pipelines.evaluation.record import Terms, record
+from pipelines.evaluation.rules import Rules
 from pipelines.inference import Classifier
 from pipelines.manifest import SPLITS, read_manifest
 from pipelines.prepared import read_split
@@ -75,9 +75,7 @@ def run(
         labels=labels,
         threshold=card.threshold,
         prevalences=measure.prevalences if labels.positive is not None else (),
-        margin=measure.margin,
-        gates=gates,
-        rules=rules_digest(_rules(threshold, gates, measure)),
+        rules=Rules(threshold=threshold, gates=gates, margin=measure.margin),
         model=model_figures(model / "model.onnx", card, gates),
         champion=terms_of(champion, table),
     )
@@ -126,11 +124,6 @@ def read_shortcuts(path: Path) -> dict[str, Any]:
     if missing := {"limit", "severity", "note", "properties", "together"} - set(audited):
         raise DataError(f"{path} does not say {', '.join(sorted(missing))}. Run the validate stage again.")
     return audited
-
-
-def _rules(threshold: ThresholdParams, gates: tuple[GateParams, ...], measure: MeasureParams) -> dict[str, Any]:
-    asked = [gate.model_dump(mode="json") for gate in gates]
-    return {"threshold": threshold.model_dump(mode="json"), "gates": asked, "margin": measure.margin}
 
 
 def _images_behind(images: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

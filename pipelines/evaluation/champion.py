@@ -96,7 +96,7 @@ def terms_of(champion: Production | None, table: pd.DataFrame) -> Champion | Non
         threshold=champion.classifier.card.threshold,
         images={split: digest for split, digest in released_on.items() if digest and split not in LEARNT_FROM},
         trained_on={str(split): int(part["sha256"].isin(learnt).sum()) for split, part in table.groupby("split")},
-        gates=tuple(champion.note.get("gates", ())),
+        rules={"gates": champion.note.get("gates", []), **champion.note.get("rules", {})},
     )
 
 

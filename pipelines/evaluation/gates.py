@@ -1,7 +1,5 @@
 """Gates: what a model must prove before it may be released, and whether it did."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,30 +46,6 @@ def check(
     results = [_result(gate, _finding(gate, metrics, model or {}, comparison or {"splits": {}})) for gate in gates]
     failed = sum(not result["passed"] for result in results)
     return {"passed": bool(results) and not failed, "reason": _verdict(len(results), failed), "gates": results}
-
-
-def rules_digest(rules: Mapping[str, Any]) -> str:
-    """SHA-256 of the rules of a run (gates, threshold rule, margin), in hexadecimal; equal rules have equal digests."""
-    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
-
-
-def loosened(gates: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How these gates ask less than earlier ones did, a sentence each.
-
-    Args:
-        before: gates in force when the model in production was released.
-    """
-    said = []
-    for old in before:
-        name = _name(old)
-        same = [new for new in gates if (new["metric"], new["split"]) == (old["metric"], old["split"])]
-        if not same:
-            said.append(f"{name} was gated when the model in production was released, and no longer is.")
-        elif not any(_as_strict(new, old) for new in same):
-            said.append(
-                f"{name} had to be {_limit(old)} when the model in production was released, now {_limit(same[0])}."
-            )
-    return said
 
 
 def _finding(
@@ -178,20 +152,6 @@ def _reason(gate: GateParams, found: Finding, value: float, margin: float, neede
 
 def _name(gate: Mapping[str, Any]) -> str:
     return f"{gate['metric']} on {gate['split']}"
-
-
-def _limit(gate: Mapping[str, Any]) -> str:
-    side = "at least" if gate.get("maximum") is None else "at most"
-    limit = gate["minimum"] if gate.get("maximum") is None else gate["maximum"]
-    return f"{side} {limit:g} ({'as observed' if gate['bound'] == 'point' else 'at the bound of its interval'})"
-
-
-def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
-    if new["bound"] == "point" and old["bound"] != "point":
-        return False
-    if old.get("maximum") is None:
-        return new["minimum"] is not None and new["minimum"] >= old["minimum"]
-    return new.get("maximum") is not None and new["maximum"] <= old["maximum"]
 
 
 def _verdict(gates: int, failed: int) -> str:

@@ -12,9 +12,10 @@ import pandas as pd
 from pydantic import ConfigDict
 
 from pipelines.evaluation.comparison import compare, has_champion
-from pipelines.evaluation.gates import check, loosened
+from pipelines.evaluation.gates import check
 from pipelines.evaluation.metrics import measure
-from pipelines.recipe import GateParams, LabelParams
+from pipelines.evaluation.rules import Rules, loosened
+from pipelines.recipe import LabelParams
 from pipelines.section import Section
 
 
@@ -26,14 +27,14 @@ class Champion(Section):
         threshold: of its card.
         images: digest of the images it was released on, by split (`digest_of`); empty where its record does not say.
         trained_on: how many images of each split of today it was trained on.
-        gates: those in force when it was released.
+        rules: `gates`, `threshold` and `margin` in force when it was released, as far as its release says.
     """
 
     version: str
     threshold: float | None
     images: dict[str, str]
     trained_on: dict[str, int]
-    gates: tuple[dict[str, Any], ...]
+    rules: dict[str, Any]
 
 
 class Terms(Section):
@@ -44,8 +45,7 @@ class Terms(Section):
         version: of the model.
         threshold: from the model's card, chosen on validation.
         prevalences: at which predictive values are stated.
-        margin: of non-inferiority.
-        rules: SHA-256 of gates, threshold rule and margin, as they stood when the model was evaluated.
+        rules: gates, threshold rule and margin, as they stood when the model was evaluated.
         model: figures of the file itself, by metric; a latency is measured only where a gate asks for it.
         champion: the model in production, or null.
     """
@@ -57,9 +57,7 @@ class Terms(Section):
     labels: LabelParams
     threshold: float | None
     prevalences: tuple[float, ...]
-    margin: float
-    gates: tuple[GateParams, ...]
-    rules: str
+    rules: Rules
     model: dict[str, float]
     champion: Champion | None
 
@@ -86,12 +84,12 @@ def record(table: pd.DataFrame, terms: Terms) -> Record:
     tables = {str(split): part.reset_index(drop=True) for split, part in table.groupby("split", sort=False)}
     metrics = {split: _measured(part, terms) for split, part in tables.items()}
     comparison = _comparison(tables, terms)
-    verdict = check(metrics, terms.gates, terms.model, comparison)
-    before = list(terms.champion.gates) if terms.champion else []
+    rules, before = terms.rules, terms.champion.rules if terms.champion else {}
+    verdict = check(metrics, rules.gates, terms.model, comparison)
     gates = {
         **verdict,
-        "rules": terms.rules,
-        "loosened": loosened([gate.model_dump() for gate in terms.gates], before),
+        "rules": {"sha256": rules.sha256, **rules.model_dump(mode="json", include={"threshold", "margin"})},
+        "loosened": loosened(rules, before),
         "model": terms.model,
     }
     return Record(metrics, gates, comparison)
@@ -122,6 +120,6 @@ def _comparison(tables: Mapping[str, pd.DataFrame], terms: Terms) -> dict[str, A
                 "images_sha256": now,
                 "same_images": None if then is None or now is None else then == now,
                 "trained_on": champion.trained_on.get(split, 0),
-                **compare(table, terms.labels, terms.threshold, champion.model_dump(), terms.margin),
+                **compare(table, terms.labels, terms.threshold, champion.model_dump(), terms.rules.margin),
             }
     return {"champion": {"version": champion.version, "threshold": champion.threshold}, "splits": found}

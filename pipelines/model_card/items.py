@@ -217,7 +217,7 @@ def _by_prevalence(card: Card, metrics: tables.Metrics) -> list[Item]:
 
 
 def _gates(card: Card, measured: Measured) -> list[Item]:
-    gates, rules = measured.gates, measured.gates.get("rules")
+    gates, rules = measured.gates, measured.gates["rules"]["sha256"]
     loosened = [f"**Asked less than of the model in production.** {said}" for said in gates.get("loosened", ())]
     protocol = f"Gates, threshold rule and margin are those of `recipes/{card.recipe}.yaml`, whose history git keeps."
     return [
@@ -225,7 +225,7 @@ def _gates(card: Card, measured: Measured) -> list[Item]:
         Item(
             "Protocol",
             "CLAIM and STARD-AI: study protocol; TRIPOD+AI 18c",
-            f"{protocol} Their SHA-256: `{rules}`." if rules else None,
+            f"{protocol} Their SHA-256: `{rules}`.",
         ),
     ]
 

@@ -13,10 +13,14 @@ from pipelines.card import Card, Familiarity, sha256
 from pipelines.evaluation.metrics import measure
 from pipelines.evaluation.predictions import tabulate
 from pipelines.evaluation.record import Terms
+from pipelines.evaluation.rules import Rules
 from pipelines.inference import Answers
-from pipelines.recipe import ImageParams, LabelParams
+from pipelines.recipe import ImageParams, LabelParams, ThresholdParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
+CHOSEN = ThresholdParams(
+    rule="youden", minimum=0.9, miss_cost=1.0, confidence=None, refer_error=0.05, temperature=False
+)
 MIDDLE, STEEPNESS = 100.0, 0.1
 
 
@@ -137,9 +141,7 @@ def terms_of(labels, gates=(), **changes):
         "labels": labels,
         "threshold": 0.5 if labels.positive is not None else None,
         "prevalences": (0.1,) if labels.positive is not None else (),
-        "margin": 0.03,
-        "gates": tuple(gates),
-        "rules": "f" * 64,
+        "rules": Rules(threshold=CHOSEN, gates=tuple(gates), margin=0.03),
         "model": {"size_mb": 1.5, "parity": 1e-6},
         "champion": None,
     }

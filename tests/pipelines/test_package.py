@@ -13,6 +13,7 @@ from pipelines.recipe_file import load_sections
 ROOT = Path(__file__).resolve().parents[2]
 GATE = {"metric": "sensitivity", "split": "test", "bound": "low", "minimum": 0.85, "value": 0.91, "passed": True}
 FIGURES = {"n": 2, "n_positive": 1, "auc": 0.97, "auc_low": 0.95, "auc_high": 0.99, "f1": None, "threshold": 0.5}
+RULES = {"sha256": "ef" * 32, "threshold": {"rule": "youden"}, "margin": 0.03}
 PROFILE = {"images": 40, "statistics": {"bits": {"missing": 0.0, "values": [8.0], "below": [0.0], "upto": [1.0]}}}
 ROWS = {
     "split": "test",
@@ -37,7 +38,8 @@ def folders(tmp_path, release_model):
         evaluation.mkdir(exist_ok=True)
         gates = [{"reason": "-", **gate} for gate in gates]
         passed = bool(gates) and all(gate["passed"] for gate in gates)
-        (evaluation / "gates.json").write_text(json.dumps({"passed": passed, "reason": "So it is.", "gates": gates}))
+        judged = {"passed": passed, "reason": "So it is.", "gates": gates, "rules": RULES}
+        (evaluation / "gates.json").write_text(json.dumps(judged))
         (evaluation / "metrics.json").write_text(json.dumps(metrics or {"test": FIGURES}))
         pd.DataFrame(ROWS).to_parquet(evaluation / "probabilities.parquet")
         pd.DataFrame(ROWS)[["split"]].to_parquet(evaluation / "images.parquet")
@@ -95,7 +97,8 @@ def test_a_release_says_what_it_came_from_and_who_let_it_pass(folders, monkeypat
     assert set(note["hashes"]) == {*files, "code", "prepared", "measured", "rules"}
     assert note["hashes"]["prepared"] == {"train": "cd" * 32}
     assert note["hashes"]["measured"] == {"test": "ab" * 32}
-    assert note["hashes"]["rules"] is None
+    assert note["hashes"]["rules"] == "ef" * 32
+    assert note["rules"] == {"threshold": {"rule": "youden"}, "margin": 0.03}
     assert note["comparison"] is None
     assert {"python", "numpy", "onnxruntime"} <= set(note["versions"])
     assert set(note["decided"]) == {"by", "rule", "at"}

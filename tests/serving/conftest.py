@@ -41,9 +41,12 @@ class Served:
 def write_evaluation(folder):
     folder.mkdir(parents=True, exist_ok=True)
     gate = {"metric": "sensitivity", "split": "test", "bound": "low", "minimum": 0.85, "value": 0.9}
-    gates = {"passed": True, "reason": "It does.", "gates": [{**gate, "passed": True, "reason": "It does."}]}
+    rules = {"sha256": "ef" * 32, "threshold": {"rule": "youden"}, "margin": 0.03}
+    gates = [{**gate, "passed": True, "reason": "It does."}]
     figures = {"n": 200, "n_positive": 90, "sensitivity": 0.95, "sensitivity_low": 0.9, "sensitivity_high": 0.98}
-    (folder / "gates.json").write_text(json.dumps(gates))
+    (folder / "gates.json").write_text(
+        json.dumps({"passed": True, "reason": "It does.", "gates": gates, "rules": rules})
+    )
     (folder / "metrics.json").write_text(json.dumps({"test": {**figures, "auc": 0.97, "threshold": 0.5}}))
     rows = {"split": ["test"] * 2, "patient_id": ["p1", "p2"], "site": "home", "view": None, "sex": "F", "age": 40.0}
     pd.DataFrame(rows).to_parquet(folder / "probabilities.parquet")

@@ -24,7 +24,7 @@ def production(tmp_path):
     """A folder in which a model of 16 x 16 films is named the one in production."""
     write_model(tmp_path / "production" / "tiny")
     folder = tmp_path / "production" / "tiny"
-    (folder / "release.json").write_text(json.dumps({"gates": [{"metric": "auc"}]}))
+    (folder / "release.json").write_text(json.dumps({"gates": [{"metric": "auc"}], "rules": {"margin": 0.02}}))
     IMAGES.to_parquet(folder / "images.parquet")
     (tmp_path / "production" / "tiny.json").write_text("{}")
     return tmp_path / "production"
@@ -65,7 +65,7 @@ def test_images_that_it_was_trained_on_are_counted(production, labels):
     told = terms_of(read_champion(production, "tiny", labels), table)
     assert told.trained_on == {"test": 1, "external": 1}
     assert set(told.images) == {"test"}
-    assert told.gates == ({"metric": "auc"},)
+    assert told.rules == {"gates": [{"metric": "auc"}], "margin": 0.02}
     assert terms_of(None, table) is None
 
 

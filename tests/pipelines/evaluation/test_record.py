@@ -23,7 +23,7 @@ def table(measured, labels):
 
 
 def champion(**changes):
-    fields = {"version": "a" * 12, "threshold": 0.5, "images": {}, "trained_on": {}, "gates": ()}
+    fields = {"version": "a" * 12, "threshold": 0.5, "images": {}, "trained_on": {}, "rules": {}}
     return Champion(**(fields | changes))
 
 
@@ -32,7 +32,8 @@ def test_the_record_holds_figures_gates_and_comparison(table, labels):
     assert set(found.files()) == {"metrics.json", "gates.json", "comparison.json"}
     assert found.metrics["test"]["images_sha256"] == digest_of(table)
     assert [gate["passed"] for gate in found.gates["gates"]] == [True, True, True]
-    assert found.gates["rules"] == "f" * 64
+    assert found.gates["rules"]["margin"] == 0.03
+    assert len(found.gates["rules"]["sha256"]) == 64
     assert found.comparison["champion"] == {"version": "a" * 12, "threshold": 0.5}
     assert set(found.comparison["splits"]["test"]["figures"]) == {"auc", "sensitivity", "specificity"}
 
@@ -61,6 +62,6 @@ def test_the_digest_of_the_images_heeds_labels_and_not_order(table):
 
 def test_a_gate_that_asks_less_than_at_the_last_release_is_flagged(table, labels):
     before = tuple(gate.model_dump() | {"minimum": 0.9} for gate in GATES[:1])
-    found = record(table, terms_of(labels, GATES, champion=champion(gates=before)))
+    found = record(table, terms_of(labels, GATES, champion=champion(rules={"gates": before})))
     (said,) = found.gates["loosened"]
     assert "sensitivity on test had to be at least 0.9" in said
