@@ -1,10 +1,10 @@
 """Do intervals, promises and verdicts hold what they say? Simulated hospitals, whose truth is known, are measured.
 
-python -m benchmarks.coverage                 2,000 sets, some minutes on two cores
+python -m benchmarks.coverage                 2,000 sets, a quarter of an hour on two cores
 python -m benchmarks.coverage --sets 200 --write docs/coverage.md
 
-A patient is ill or healthy and has one to three films. Their scores share what is special about the patient, so that
-films are not independent. The truth is what a million such patients give.
+A patient is ill or healthy and has one to three films, save in one hospital. Their scores share what is special about
+the patient, so that films are not independent. The truth is what a million such patients give.
 """
 
 import argparse
@@ -48,25 +48,28 @@ class Hospital:
         ill: share of them.
         gap: between the scores of the ill and of the healthy, in standard deviations of a film.
         shared: share of the variance of a score that is the patient's own.
+        films: of a patient, at most; each number is as frequent.
     """
 
     patients: int
     ill: float
     gap: float
     shared: float
+    films: int = 3
 
 
 HOSPITALS = {
     "220 patients, half of them ill": Hospital(220, 0.5, 3.6, 0.5),
     "600 patients, a quarter ill": Hospital(600, 0.25, 2.6, 0.5),
     "600 patients, films alike": Hospital(600, 0.4, 2.6, 0.9),
+    "400 patients, one film each": Hospital(400, 0.4, 2.6, 0.5, films=1),
 }
 
 
 def draw(hospital: Hospital, patients: int, rng: np.random.Generator, second_gap: float | None = None) -> pd.DataFrame:
     """Films of new patients, with the answers of a model, and of a second one whose gap is another."""
     ill = rng.random(patients) < hospital.ill
-    owner = np.repeat(np.arange(patients), rng.integers(1, 4, patients))
+    owner = np.repeat(np.arange(patients), rng.integers(1, hospital.films + 1, patients))
     own, alone = np.sqrt(hospital.shared), np.sqrt(1 - hospital.shared)
     noise = own * rng.normal(size=patients)[owner] + alone * rng.normal(size=len(owner))
     target = ill[owner].astype(int)

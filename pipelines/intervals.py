@@ -102,7 +102,9 @@ def mean(values: np.ndarray, patients: np.ndarray) -> Estimate:
     return of_share(value, (values - value) / len(values), patients, len(values))
 
 
-def of_share(value: float, influence: np.ndarray, patients: np.ndarray, n: int) -> Estimate:
+def of_share(
+    value: float, influence: np.ndarray, patients: np.ndarray, n: int, errors: float | None = None
+) -> Estimate:
     """A figure in [0, 1] with its interval on the scale of the logit, inside [0, 1].
 
     Where the figure is 0 or 1, or no patient differs from another, it is Wilson's with the number of patients: no
@@ -110,12 +112,13 @@ def of_share(value: float, influence: np.ndarray, patients: np.ndarray, n: int) 
 
     Args:
         influence: (n,), what each image adds to the error of the figure.
+        errors: how many standard errors the interval reaches; None: the `quantile` of the influence.
     """
     counted = len(np.unique(patients[influence != 0])) or len(np.unique(patients))
     if value in (0.0, 1.0) or not (error := standard_error(influence, patients)) > 0 or not np.isfinite(error):
         low, high = wilson(value * counted, counted) or (None, None)
         return Estimate(value, low, high, n)
-    return Estimate(value, *_on_the_logit(value, error * quantile(influence, patients)), n)
+    return Estimate(value, *_on_the_logit(value, error * (errors or quantile(influence, patients))), n)
 
 
 def standard_error(influence: np.ndarray, patients: np.ndarray) -> float:
@@ -174,12 +177,17 @@ def auc_error(parts: AucParts, positive: np.ndarray, patients: np.ndarray) -> fl
     return float(np.sqrt(max(variance, 0.0)))
 
 
-def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estimate:
+def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray, errors: float | None = None) -> Estimate:
     """AUC, and its interval inside [0, 1].
 
     The interval is on the scale of the logit (Pepe 2003), with the reach of `quantile`. Where the variance is 0 or
     unknown (classes told apart without a fault, one score for all, one patient in a class), it is Newcombe's, of
     patients.
+
+    Args:
+        positive: (n,) bool, the truth.
+        score: (n,), higher where positive is more likely.
+        errors: how many standard errors the interval reaches; None: the `quantile` of what each image adds.
     """
     if (parts := auc_parts(positive, score)) is None:
         return Estimate(None, None, None, len(score))
@@ -188,7 +196,7 @@ def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estima
     if parts.value in (0.0, 1.0) or not 1e-9 < error < np.inf:
         sizes = [len(np.unique(patients[chosen])) for chosen in (positive, ~positive)]
         return Estimate(parts.value, *newcombe(parts.value, *sizes), len(score))
-    reach = error * quantile(parts.influence, patients)
+    reach = error * (errors or quantile(parts.influence, patients))
     return Estimate(parts.value, *_on_the_logit(parts.value, reach), len(score))
 
 

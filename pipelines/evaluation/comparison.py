@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from pipelines.evaluation.predictions import CHAMPION, called, of_champion, patients_of, probabilities
 from pipelines.evaluation.rest import macro_auc_parts
-from pipelines.intervals import Estimate, auc, auc_parts, of_share, proportion
+from pipelines.intervals import AucParts, Estimate, auc, auc_parts, of_share, proportion, quantile
 from pipelines.recipe import LabelParams
 
 VERDICTS = ("worse", "not decidable", "not worse", "better")  # from bad to good
@@ -90,18 +90,21 @@ def auc_difference(
 
     The interval comes from those of the two AUCs and the correlation of their errors (MOVER: Zou and Yue 2013,
     10.1080/10543406.2012.756500), because near 1 the error of an AUC is lopsided, and a symmetric interval of the
-    difference (DeLong et al. 1988) is too sure of the worse model.
+    difference (DeLong et al. 1988) is too sure of the worse model. Both reach as many standard errors as the error of
+    the difference asks for.
 
     Args:
         table: of predictions of the challenger; `other` those of the champion, in the same order.
         patients: (n,) whole numbers from 0.
     """
-    target, n = table["target"].to_numpy(), len(table)
-    mine, theirs = (_auc_of(one, target, labels, patients) for one in (table, other))
+    target = table["target"].to_numpy()
+    mine, theirs = (_auc_parts(one, target, labels) for one in (table, other))
     if mine is None or theirs is None:
         return None
-    low, high = _recovered(mine[0], theirs[0], correlation(mine[1], theirs[1], patients))
-    return _difference(theirs[0], mine[0], low, high, n, p=None)
+    errors = quantile(mine.influence - theirs.influence, patients)
+    new, old = (_auc(one, parts, target, labels, patients, errors) for one, parts in ((table, mine), (other, theirs)))
+    low, high = _recovered(new, old, correlation(mine.influence, theirs.influence, patients))
+    return _difference(old, new, low, high, len(table), p=None)
 
 
 def correlation(one: np.ndarray, other: np.ndarray, patients: np.ndarray) -> float:
@@ -174,17 +177,25 @@ def remarks(comparison: Mapping[str, Any]) -> Sequence[str]:
     return said
 
 
-def _auc_of(
-    table: pd.DataFrame, target: np.ndarray, labels: LabelParams, patients: np.ndarray
-) -> tuple[Estimate, np.ndarray] | None:
-    """An AUC with its interval, and what each image adds to its error; None with one class alone."""
+def _auc_parts(table: pd.DataFrame, target: np.ndarray, labels: LabelParams) -> AucParts | None:
     chances = probabilities(table, labels)
     if labels.positive is None:
-        mean = macro_auc_parts(chances, target)
-        return (of_share(mean.value, mean.influence, patients, len(target)), mean.influence) if mean else None
-    positive, score = target == labels.positive_index, chances[:, labels.positive_index]
-    parts = auc_parts(positive, score)
-    return (auc(positive, score, patients), parts.influence) if parts else None
+        return macro_auc_parts(chances, target)
+    return auc_parts(target == labels.positive_index, chances[:, labels.positive_index])
+
+
+def _auc(
+    table: pd.DataFrame,
+    parts: AucParts,
+    target: np.ndarray,
+    labels: LabelParams,
+    patients: np.ndarray,
+    errors: float,
+) -> Estimate:
+    if labels.positive is None:
+        return of_share(parts.value, parts.influence, patients, len(target), errors)
+    score = probabilities(table, labels)[:, labels.positive_index]
+    return auc(target == labels.positive_index, score, patients, errors)
 
 
 def _difference(
