@@ -6,6 +6,7 @@ from typing import Any
 from pipelines.card import Card
 from pipelines.evaluation.figures_text import percent, share
 
+KINDS = {"sensitivity": "positive", "specificity": "negative"}
 RULES = {
     "youden": "where sensitivity + specificity is largest",
     "cost": "where misses and false alarms together cost least",
@@ -88,10 +89,11 @@ def _threshold(point: Mapping[str, Any]) -> list[str]:
     promised = (
         f"It promises {aim} for new patients of the same hospital, with a confidence of {percent(point['confidence'])}."
     )
+    proof = f"The {point['patients']} validation patients with {KINDS[rule]} images"
     if point["proven"]:
-        return [promised, f"The {point['patients']} validation patients concerned prove it."]
+        return [promised, f"{proof} prove it."]
     needed = f"; {point['needed']} without a miss would be needed" if point.get("needed") else ""
-    return [promised, f"The {point['patients']} validation patients concerned do not prove it{needed}."]
+    return [promised, f"{proof} do not prove it{needed}."]
 
 
 def _refer(card: Card, point: Mapping[str, Any]) -> list[str]:

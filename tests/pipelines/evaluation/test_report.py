@@ -230,9 +230,9 @@ POINT |= {"proven": False, "refer_error": 0.02, "refer_proven": True, "refer_nee
 def test_a_promise_is_told_with_whether_it_is_proven(labels):
     said = " ".join(promise(card_of(labels, facts={"operating_point": POINT})))
     assert "a sensitivity of at least 0.9 for new patients of the same hospital, with a confidence of 95 %" in said
-    assert "The 20 validation patients concerned do not prove it; 29 without a miss would be needed." in said
+    assert "The 20 validation patients with positive images do not prove it; 29 without a miss would be needed." in said
     proven = " ".join(promise(card_of(labels, facts={"operating_point": POINT | {"proven": True, "needed": None}})))
-    assert "The 20 validation patients concerned prove it." in proven
+    assert "The 20 validation patients with positive images prove it." in proven
     observed = promise(card_of(labels, facts={"operating_point": POINT | {"rule": "youden", "proven": None}}))
     assert "which promises nothing" in observed[0]
     assert promise(card_of(labels)) == []
