@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.workspace import folder_of
+from pipelines.evaluation.figures_text import interval, notes, share
 
 
 def summary(root: Path, recipe: str, overrides: Sequence[str]) -> str:
@@ -20,6 +21,8 @@ def summary(root: Path, recipe: str, overrides: Sequence[str]) -> str:
     release = json.loads((data / "release" / "release.json").read_text(encoding="utf-8"))
     lines = ["", f"{recipe}: version {release['version']} passed its gates and is released."]
     lines += [_figures(split, found) for split, found in release["metrics"].items()]
+    gates = json.loads((data / "evaluation" / "gates.json").read_text(encoding="utf-8"))
+    lines += [f"  note     {sentence}" for sentence in notes(release["metrics"], gates)]
     lines += ["", f"  report   {_shown(data / 'evaluation' / 'report.html')}"]
     lines += [f"  bento    {_shown(data / 'release' / release['bento'])}"]
     lines += [f"  card     {_shown(data / 'release' / 'MODEL_CARD.md')}", ""]
@@ -28,9 +31,9 @@ def summary(root: Path, recipe: str, overrides: Sequence[str]) -> str:
 
 def _figures(split: str, found: dict[str, Any]) -> str:
     cells = [
-        f"{name} {found[name]:.3f} ({found[name + '_low']:.3f} to {found[name + '_high']:.3f})"
+        f"{name} {share(found[name])} ({interval(found, name)})"
         for name in ("auc", "sensitivity", "specificity", "accuracy")
-        if found.get(name) is not None and found.get(f"{name}_low") is not None
+        if found.get(name) is not None and interval(found, name)
     ]
     return f"  {split:<9}n {found['n']:<6}" + "  ".join(cells)
 

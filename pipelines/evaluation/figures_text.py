@@ -44,8 +44,18 @@ def as_text(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
             lines.append(f"{name:<18}{cells}".rstrip())
     lines.append(f"gates: {gates['reason']}")
     lines += [f"  {'pass' if gate['passed'] else 'FAIL'}  {gate['reason']}" for gate in gates["gates"]]
-    lines += [f"  note  {sentence}" for sentence in (*gates.get("loosened", ()), *chance(metrics, gates["gates"]))]
+    lines += [f"  note  {sentence}" for sentence in notes(metrics, gates)]
     return "\n".join(lines)
+
+
+def notes(metrics: Mapping[str, Any], gates: Mapping[str, Any]) -> list[str]:
+    """What must be known of a verdict, a sentence each: rules that were loosened, splits on which the model guesses.
+
+    Args:
+        metrics: what metrics.json holds.
+        gates: what gates.json holds.
+    """
+    return [*gates.get("loosened", ()), *chance(metrics, gates["gates"])]
 
 
 def chance(metrics: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[str]:
