@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.contingency_tables import mcnemar
 
+from pipelines.evaluation.paired import auc_difference, proportion_difference
 from pipelines.evaluation.predictions import CHAMPION, called, of_champion, patients_of, probabilities
-from pipelines.evaluation.rest import macro_auc_parts
-from pipelines.intervals import AucParts, Estimate, auc, auc_parts, of_share, proportion, quantile
 from pipelines.recipe import LabelParams
 
 VERDICTS = ("worse", "not decidable", "not worse", "better")  # from bad to good
@@ -83,71 +81,6 @@ def judged(found: Mapping[str, Any], margin: float) -> dict[str, Any]:
     return {"verdict": "not decidable", "needed": int(np.ceil(min(needed)))}
 
 
-def auc_difference(
-    table: pd.DataFrame, other: pd.DataFrame, labels: LabelParams, patients: np.ndarray
-) -> dict[str, Any] | None:
-    """Paired difference of two AUCs, of the macro means with more than two classes; None with one class alone.
-
-    The interval comes from those of the two AUCs and the correlation of their errors (MOVER: Zou and Yue 2013,
-    10.1080/10543406.2012.756500), because near 1 the error of an AUC is lopsided, and a symmetric interval of the
-    difference (DeLong et al. 1988) is too sure of the worse model. Both reach as many standard errors as the error of
-    the difference asks for.
-
-    Args:
-        table: of predictions of the challenger; `other` those of the champion, in the same order.
-        patients: (n,) whole numbers from 0.
-    """
-    target = table["target"].to_numpy()
-    mine, theirs = (_auc_parts(one, target, labels) for one in (table, other))
-    if mine is None or theirs is None:
-        return None
-    errors = quantile(mine.influence - theirs.influence, patients)
-    new, old = (_auc(one, parts, target, labels, patients, errors) for one, parts in ((table, mine), (other, theirs)))
-    low, high = _recovered(new, old, correlation(mine.influence, theirs.influence, patients))
-    return _difference(old, new, low, high, len(table), p=None)
-
-
-def correlation(one: np.ndarray, other: np.ndarray, patients: np.ndarray) -> float:
-    """Correlation of the errors of two figures over patients, from what each image adds to them; 0 without errors."""
-    first, second = (np.bincount(patients, influence) for influence in (one, other))
-    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / size if size > 0 else 0.0
-
-
-def _recovered(mine: Estimate, theirs: Estimate, shared: float) -> tuple[float, float]:
-    """The interval of a difference, whose variances are recovered from the ends of two intervals."""
-    difference = (mine.value or 0.0) - (theirs.value or 0.0)
-    reaches = []
-    for end, opposite in (("low", "high"), ("high", "low")):
-        away = (mine.value or 0.0) - getattr(mine, end)
-        across = (theirs.value or 0.0) - getattr(theirs, opposite)
-        reaches.append(np.sqrt(max(away**2 + 2 * shared * away * across + across**2, 0.0)))
-    return difference - reaches[0], difference + reaches[1]
-
-
-def proportion_difference(
-    mine: np.ndarray, theirs: np.ndarray, of: np.ndarray, patients: np.ndarray
-) -> dict[str, Any] | None:
-    """Paired difference of two proportions, with McNemar's exact test; None of nothing.
-
-    The interval comes from those of Wilson of the two and the correlation of their errors (Newcombe 1998, method 10,
-    10.1002/(sici)1097-0258(19981130)17:22<2635), over patients. The test (McNemar 1947) takes images as independent.
-
-    Args:
-        mine: (n,) bool, the images that the challenger calls rightly.
-        theirs: (n,) bool, those that the champion does.
-        of: (n,) bool, the images that the proportion is of.
-    """
-    if not of.any():
-        return None
-    won, lost = int((mine & ~theirs & of).sum()), int((theirs & ~mine & of).sum())
-    test = mcnemar([[0, won], [lost, 0]], exact=True)
-    new, old = proportion(mine, of, patients), proportion(theirs, of, patients)
-    first, second = (np.where(of, right - (found.value or 0.0), 0.0) for right, found in ((mine, new), (theirs, old)))
-    low, high = _recovered(new, old, correlation(first, second, patients))
-    return _difference(old, new, low, high, new.n, p=float(test.pvalue))
-
-
 def words(comparison: Mapping[str, Any]) -> str:
     """The outcome in a sentence."""
     champion = comparison["champion"]
@@ -175,38 +108,3 @@ def remarks(comparison: Mapping[str, Any]) -> Sequence[str]:
                 "so that its figures there are too good."
             )
     return said
-
-
-def _auc_parts(table: pd.DataFrame, target: np.ndarray, labels: LabelParams) -> AucParts | None:
-    chances = probabilities(table, labels)
-    if labels.positive is None:
-        return macro_auc_parts(chances, target)
-    return auc_parts(target == labels.positive_index, chances[:, labels.positive_index])
-
-
-def _auc(
-    table: pd.DataFrame,
-    parts: AucParts,
-    target: np.ndarray,
-    labels: LabelParams,
-    patients: np.ndarray,
-    errors: float,
-) -> Estimate:
-    if labels.positive is None:
-        return of_share(parts.value, parts.influence, patients, len(target), errors)
-    score = probabilities(table, labels)[:, labels.positive_index]
-    return auc(target == labels.positive_index, score, patients, errors)
-
-
-def _difference(
-    champion: Estimate, challenger: Estimate, low: float, high: float, n: int, p: float | None
-) -> dict[str, Any]:
-    return {
-        "champion": champion.value,
-        "challenger": challenger.value,
-        "difference": (challenger.value or 0.0) - (champion.value or 0.0),
-        "low": float(low),
-        "high": float(high),
-        "p": p,
-        "n": n,
-    }

@@ -1,11 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.contingency_tables import mcnemar
 
-from pipelines.evaluation.comparison import compare, judged, proportion_difference, remarks, words
+from pipelines.evaluation.comparison import compare, judged, remarks, words
 from pipelines.evaluation.predictions import CHAMPION
-from pipelines.intervals import wilson
 from pipelines.recipe import LabelParams
 
 BINARY = LabelParams(names=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA")
@@ -64,46 +62,6 @@ def test_few_films_decide_nothing_and_the_number_that_would_is_named(films, rng)
 def test_the_verdict_follows_from_interval_and_margin(low, high, verdict):
     found = {"low": low, "high": high, "difference": (low + high) / 2, "n": 100}
     assert judged(found, 0.03)["verdict"] == verdict
-
-
-def test_mcnemar_is_that_of_statsmodels(rng):
-    mine, theirs = rng.random(200) < 0.8, rng.random(200) < 0.7
-    found = proportion_difference(mine, theirs, np.ones(200, bool), np.arange(200))
-    won, lost = (mine & ~theirs).sum(), (theirs & ~mine).sum()
-    assert found["p"] == pytest.approx(mcnemar([[0, won], [lost, 0]], exact=True).pvalue)
-    assert found["difference"] == pytest.approx((won - lost) / 200)
-
-
-def by_newcombe(both, first, second, neither):
-    """Method 10 of Newcombe 1998 without the correction of phi, from the four cells of the pairs."""
-    n = both + first + second + neither
-    (l1, u1), (l2, u2) = wilson(both + first, n), wilson(both + second, n)
-    p1, p2 = (both + first) / n, (both + second) / n
-    product = (both + first) * (second + neither) * (both + second) * (first + neither)
-    phi = (both * neither - first * second) / np.sqrt(product)
-    low = np.sqrt((p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2)
-    high = np.sqrt((u1 - p1) ** 2 - 2 * phi * (u1 - p1) * (p2 - l2) + (p2 - l2) ** 2)
-    return p1 - p2 - low, p1 - p2 + high
-
-
-@pytest.mark.parametrize("cells", [(794, 86, 150, 570), (36, 12, 2, 0), (20, 12, 2, 16)])
-def test_the_interval_of_a_paired_difference_is_that_of_newcombe(cells):
-    new = np.repeat([True, True, False, False], cells)
-    old = np.repeat([True, False, True, False], cells)
-    found = proportion_difference(new, old, np.ones(sum(cells), bool), np.arange(sum(cells)))
-    assert (found["low"], found["high"]) == pytest.approx(by_newcombe(*cells), abs=1e-12)
-
-
-def test_the_interval_agrees_with_the_worked_example_of_agresti():
-    """Agresti 2002, table 10.1: of 1600, 944 approved first and 880 later; -0.040, standard error 0.0095."""
-    assert by_newcombe(794, 86, 150, 570) == pytest.approx((-0.0587, -0.0213), abs=1e-3)
-
-
-def test_several_films_of_a_patient_decide_less():
-    mine, theirs = np.repeat([True, False, True], [30, 10, 60]), np.repeat([False, True, True], [30, 10, 60])
-    alone = proportion_difference(mine, theirs, np.ones(100, bool), np.arange(100))
-    of_few = proportion_difference(mine, theirs, np.ones(100, bool), np.arange(100) // 5)
-    assert of_few["high"] - of_few["low"] > 1.5 * (alone["high"] - alone["low"])
 
 
 def test_the_difference_of_two_areas_agrees_with_drawing_films(films, rng):
