@@ -1,6 +1,6 @@
 """Do intervals, promises and verdicts hold what they say? Simulated hospitals, whose truth is known, are measured.
 
-python -m benchmarks.coverage                 2,000 sets, ten minutes on two cores
+python -m benchmarks.coverage                 2,000 sets, seven minutes on two cores
 python -m benchmarks.coverage --sets 200 --write docs/coverage.md
 
 A patient is ill or healthy and has one to three films, save in one hospital. Their scores share what is special about
