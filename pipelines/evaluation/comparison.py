@@ -38,8 +38,9 @@ def compare(
     figures = {"auc": auc_difference(table, other, labels, patients)}
     for name, of in _rights(target, labels).items():
         figures[name] = proportion_difference(mine, theirs, of, patients)
-    if threshold == champion["threshold"] and _same(table, other, labels):
-        figures = {name: found and {**found, "low": 0.0, "high": 0.0} for name, found in figures.items()}
+    if _same(table, other, labels):
+        certain = figures if threshold == champion["threshold"] else ("auc",)
+        figures |= {name: {**found, "low": 0.0, "high": 0.0} for name in certain if (found := figures[name])}
     known = {name: {**found, **judged(found, margin)} for name, found in figures.items() if found is not None}
     verdicts = [found["verdict"] for found in known.values()]
     return {"figures": known, "verdict": min(verdicts, key=VERDICTS.index, default="not decidable"), "margin": margin}

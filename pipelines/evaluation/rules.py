@@ -40,7 +40,7 @@ def loosened(now: Rules, before: Mapping[str, Any]) -> list[str]:
     if old := before.get("threshold"):
         said += _threshold(asked["threshold"], old)
     if (margin := before.get("margin")) is not None and now.margin > margin:
-        said.append(f"Not worse meant at most {margin:g} below the model in production {THEN}, now {now.margin:g}.")
+        said.append(f"The margin of non-inferiority was {margin:g} {THEN}, now {now.margin:g}.")
     return said
 
 
@@ -90,5 +90,5 @@ def _aim(rule: Mapping[str, Any]) -> str:
         return "the largest sum of sensitivity and specificity"
     if rule["rule"] == "cost":
         return f"the least cost (a miss worth {rule['miss_cost']:g} false alarms)"
-    sure = "as observed" if rule["confidence"] is None else f"with confidence {rule['confidence']:g}"
-    return f"a {rule['rule']} of {rule['minimum']:g}, {sure}"
+    sure = "as observed" if rule["confidence"] is None else f"confidence {rule['confidence']:g}"
+    return f"a {rule['rule']} of {rule['minimum']:g} ({sure})"

@@ -38,6 +38,13 @@ def test_a_model_is_not_better_than_itself(films):
         assert one["verdict"] == "not worse"
 
 
+def test_of_another_threshold_alone_the_area_is_the_same_for_certain(films):
+    rows = pair(films[0], films[1], films[1])
+    found = compare(rows, BINARY, 0.5, {"threshold": 0.4}, 0.03)["figures"]
+    assert (found["auc"]["low"], found["auc"]["high"]) == (0, 0)
+    assert found["sensitivity"]["low"] < found["sensitivity"]["difference"] < 0
+
+
 def test_a_much_better_model_is_called_better_and_a_much_worse_one_worse(films, rng):
     target, good = films
     poor = 1 / (1 + np.exp(-(np.log(good / (1 - good)) + rng.normal(0, 3, 800))))

@@ -44,17 +44,17 @@ def test_a_loosened_gate_is_named():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"minimum": 0.9}, "now for a sensitivity of 0.9, with confidence 0.95."),
-        ({"confidence": 0.9}, "now for a sensitivity of 0.95, with confidence 0.9."),
-        ({"confidence": None}, "now for a sensitivity of 0.95, as observed."),
-        ({"rule": "specificity"}, "now for a specificity of 0.95, with confidence 0.95."),
+        ({"minimum": 0.9}, "now for a sensitivity of 0.9 (confidence 0.95)."),
+        ({"confidence": 0.9}, "now for a sensitivity of 0.95 (confidence 0.9)."),
+        ({"confidence": None}, "now for a sensitivity of 0.95 (as observed)."),
+        ({"rule": "specificity"}, "now for a specificity of 0.95 (confidence 0.95)."),
         ({"rule": "youden"}, "now for the largest sum of sensitivity and specificity."),
         ({"rule": "cost"}, "now for the least cost (a miss worth 5 false alarms)."),
     ],
 )
 def test_a_threshold_that_promises_less_or_something_else_is_named(changes, words):
     (said,) = loosened(rules(**changes), released())
-    assert said.startswith("The threshold was chosen for a sensitivity of 0.95, with confidence 0.95 when the model in")
+    assert said.startswith("The threshold was chosen for a sensitivity of 0.95 (confidence 0.95) when the model in")
     assert said.endswith(words)
 
 
