@@ -4,7 +4,8 @@ python -m benchmarks.coverage                 2,000 sets, seven minutes on two c
 python -m benchmarks.coverage --sets 200 --write docs/coverage.md
 
 A patient is ill or healthy and has one to three films, save in one hospital. Their scores share what is special about
-the patient, so that films are not independent. The truth is what a million such patients give.
+the patient, so that films are not independent. The truth of a figure is what a million such patients give; that of
+thresholds and margins follows from the normal distribution of the scores.
 """
 
 import argparse

@@ -88,7 +88,7 @@ def run(
             (folder / name).write_text(as_json(content), encoding="utf-8")
         _images_behind(images).to_parquet(folder / "images.parquet", index=False)
         write_dvc_plots(folder, {split: one.table for split, one in found.items()}, labels, card.threshold)
-        write_report(folder, found, result, card, Beside(audited, model, measure.margin, evaluation.as_posix(), again))
+        write_report(folder, found, result, card, Beside(audited, model, evaluation.as_posix(), again))
         write_failures(folder, found, films, classifier, model)
     print(as_text(result.metrics, result.gates))
 

@@ -177,8 +177,19 @@ def auc_error(parts: AucParts, positive: np.ndarray, patients: np.ndarray) -> fl
     return float(np.sqrt(max(variance, 0.0)))
 
 
-def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray, errors: float | None = None) -> Estimate:
-    """AUC, and its interval inside [0, 1].
+def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estimate:
+    """AUC, and its interval inside [0, 1] (`of_auc`); None with one class alone.
+
+    Args:
+        positive: (n,) bool, the truth.
+        score: (n,), higher where positive is more likely.
+    """
+    parts = auc_parts(positive, score)
+    return of_auc(parts, positive, patients) if parts else Estimate(None, None, None, len(score))
+
+
+def of_auc(parts: AucParts, positive: np.ndarray, patients: np.ndarray, errors: float | None = None) -> Estimate:
+    """An AUC with its interval inside [0, 1].
 
     The interval is on the scale of the logit (Pepe 2003), with the reach of `quantile`. Where the variance is 0 or
     unknown (classes told apart without a fault, one score for all, one patient in a class), it is Newcombe's, of
@@ -186,18 +197,15 @@ def auc(positive: np.ndarray, score: np.ndarray, patients: np.ndarray, errors: f
 
     Args:
         positive: (n,) bool, the truth.
-        score: (n,), higher where positive is more likely.
         errors: how many standard errors the interval reaches; None: the `quantile` of what each image adds.
     """
-    if (parts := auc_parts(positive, score)) is None:
-        return Estimate(None, None, None, len(score))
     error = auc_error(parts, positive, patients)
     # An AUC whose standard error is rounding, and no more, is one without variance.
     if parts.value in (0.0, 1.0) or not 1e-9 < error < np.inf:
         sizes = [len(np.unique(patients[chosen])) for chosen in (positive, ~positive)]
-        return Estimate(parts.value, *newcombe(parts.value, *sizes), len(score))
+        return Estimate(parts.value, *newcombe(parts.value, *sizes), len(positive))
     reach = error * (errors or quantile(parts.influence, patients))
-    return Estimate(parts.value, *_on_the_logit(parts.value, reach), len(score))
+    return Estimate(parts.value, *_on_the_logit(parts.value, reach), len(positive))
 
 
 def average_precision(positive: np.ndarray, score: np.ndarray, patients: np.ndarray) -> Estimate:

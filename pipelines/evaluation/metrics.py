@@ -92,6 +92,7 @@ def reasons(figures: Figures) -> dict[str, str]:
     else:
         lacking = dict.fromkeys((*lacking, "auc"), "a class without images, or that no image is called")
     lacking |= dict.fromkeys(("pointing_game", "heat_inside"), "no image has a mask and heat")
+    lacking["answered_wrongly"] = "every image is referred or refused"
     lacking["heat_outside_body"] = "no heat, or images that show no body on a dark ground"
     unknown = {name: why for name, why in lacking.items() if name in figures and figures[name] is None}
     return dict.fromkeys(("auc", "accuracy", "brier", "ece"), "no images") | unknown if not figures["n"] else unknown

@@ -34,14 +34,12 @@ class Beside:
     Args:
         shortcuts: what shortcuts.json holds.
         model: folder of the model.
-        margin: of non-inferiority.
         evaluation: folder of the record, as a command line names it.
         command: the command line that measures everything again.
     """
 
     shortcuts: Mapping[str, Any]
     model: Path
-    margin: float
     evaluation: str
     command: str
 
@@ -57,7 +55,7 @@ def write_report(folder: Path, found: Mapping[str, Answered], record: Record, ca
     sheet(tiles).save(folder / "gallery.png")
     layers = read_architecture(beside.model / "architecture")
     shown = report.Shown(pictures, tiles, beside.shortcuts, layers, FAILURES, beside.evaluation, beside.command)
-    (folder / REPORT).write_text(report.render(card, record, beside.margin, shown), encoding="utf-8")
+    (folder / REPORT).write_text(report.render(card, record, shown), encoding="utf-8")
 
 
 def write_failures(

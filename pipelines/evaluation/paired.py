@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from pipelines.evaluation.predictions import probabilities
 from pipelines.evaluation.rest import macro_auc_parts
-from pipelines.intervals import AucParts, Estimate, Z, auc, auc_parts, effective_size, of_share, quantile
+from pipelines.intervals import AucParts, Estimate, Z, auc_parts, effective_size, of_auc, of_share, quantile
 from pipelines.recipe import LabelParams
 
 EDGE, JUST = 1 - 1e-12, 1e-9
@@ -34,7 +34,10 @@ def auc_difference(
     if mine is None or theirs is None:
         return None
     errors = quantile(mine.influence - theirs.influence, patients)
-    new, old = (_auc(one, parts, target, labels, patients, errors) for one, parts in ((table, mine), (other, theirs)))
+    if labels.positive is None:
+        new, old = (of_share(one.value, one.influence, patients, len(table), errors) for one in (mine, theirs))
+    else:
+        new, old = (of_auc(one, target == labels.positive_index, patients, errors) for one in (mine, theirs))
     low, high = _recovered(new, old, correlation(mine.influence, theirs.influence, patients))
     return _difference(old.value, new.value, low, high, len(table), p=None)
 
@@ -118,20 +121,6 @@ def _auc_parts(table: pd.DataFrame, target: np.ndarray, labels: LabelParams) -> 
     if labels.positive is None:
         return macro_auc_parts(chances, target)
     return auc_parts(target == labels.positive_index, chances[:, labels.positive_index])
-
-
-def _auc(
-    table: pd.DataFrame,
-    parts: AucParts,
-    target: np.ndarray,
-    labels: LabelParams,
-    patients: np.ndarray,
-    errors: float,
-) -> Estimate:
-    if labels.positive is None:
-        return of_share(parts.value, parts.influence, patients, len(target), errors)
-    score = probabilities(table, labels)[:, labels.positive_index]
-    return auc(target == labels.positive_index, score, patients, errors)
 
 
 def _difference(

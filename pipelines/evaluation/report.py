@@ -61,12 +61,8 @@ class Shown:
     command: str
 
 
-def render(card: Card, record: Record, margin: float, shown: Shown) -> str:
-    """The report as HTML.
-
-    Args:
-        margin: of non-inferiority.
-    """
+def render(card: Card, record: Record, shown: Shown) -> str:
+    """The report as HTML."""
     facts = {
         "card": card,
         "metrics": record.metrics,
@@ -77,7 +73,6 @@ def render(card: Card, record: Record, margin: float, shown: Shown) -> str:
         "comparison": record.comparison,
         "compared": outcome(record.comparison),
         "remarks": remarks(record.comparison),
-        "margin": margin,
         "figures": FIGURES,
         "heat": _heat(record.metrics),
         "promise": promise(card),

@@ -79,8 +79,10 @@ def _threshold(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _promised(rule: Mapping[str, Any]) -> tuple[float, float]:
-    """What is reached, and with which confidence; nothing where the rule reaches what it can."""
-    if rule["rule"] not in ("sensitivity", "specificity"):
+    """What is reached, or what a miss is worth, and with which confidence; nothing where it reaches what it can."""
+    if rule["rule"] == "cost":
+        return rule["miss_cost"], 0.0
+    if rule["rule"] == "youden":
         return 0.0, 0.0
     return rule["minimum"], rule["confidence"] or 0.0
 

@@ -32,8 +32,12 @@ def test_the_record_holds_figures_gates_and_comparison(table, labels):
     assert set(found.files()) == {"metrics.json", "gates.json", "comparison.json"}
     assert found.metrics["test"]["images_sha256"] == digest_of(table)
     assert [gate["passed"] for gate in found.gates["gates"]] == [True, True, True]
-    assert found.gates["rules"]["margin"] == 0.03
-    assert len(found.gates["rules"]["sha256"]) == 64
+    terms = terms_of(labels, GATES)
+    assert found.gates["rules"] == {
+        "sha256": terms.rules.sha256,
+        "threshold": terms.rules.threshold.model_dump(),
+        "margin": 0.03,
+    }
     assert found.comparison["champion"] == {"version": "a" * 12, "threshold": 0.5}
     assert set(found.comparison["splits"]["test"]["figures"]) == {"auc", "sensitivity", "specificity"}
 

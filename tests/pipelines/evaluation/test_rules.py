@@ -58,6 +58,12 @@ def test_a_threshold_that_promises_less_or_something_else_is_named(changes, word
     assert said.endswith(words)
 
 
+def test_a_miss_that_is_worth_less_is_named():
+    (said,) = loosened(rules(rule="cost", miss_cost=2.0), released(rule="cost"))
+    assert said.endswith("now for the least cost (a miss worth 2 false alarms).")
+    assert loosened(rules(rule="cost", miss_cost=9.0), released(rule="cost")) == []
+
+
 def test_a_wider_refer_error_and_a_wider_margin_are_named():
     wrong, margin = loosened(rules(refer_error=0.05, margin=0.06), released())
     assert "a share of 0.02 could be wrong" in wrong
