@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import ImageError
+from pipelines.phash import hashes
 from pipelines.pictures import Place, open_picture
-from pipelines.statistics import MEASURED_SIDE, hashes, measure
+from pipelines.statistics import MEASURED_SIDE, measure
 
 EXAMINED = pa.schema(
     [

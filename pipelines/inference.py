@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from pipelines.card import Card, read_card, sha256
 from pipelines.errors import ReleaseError
 
 OUTPUTS = ("probability", "heatmap", "distance")
+Device = Literal["cpu", "cuda"]
+PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+NO_CUDA = "Install onnxruntime-gpu and CUDA in place of onnxruntime, or serve on the cpu."
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,14 @@ class Answers:
 class Graph:
     """A `model.onnx`, ready to answer."""
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, device: Device = "cpu") -> None:
         """Open a model file.
 
         Args:
             threads: processor threads of one call; 0 means all cores.
+            device: `cuda` is ONNX Runtime's CUDA provider, of its GPU build.
         Raises:
-            ReleaseError: there is no such file.
+            ReleaseError: there is no such file, or no such device.
         """
         if not path.is_file():
             raise ReleaseError(f"There is no {path}. Train the model again.")
@@ -45,7 +50,11 @@ class Graph:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        if (provider := PROVIDERS[device]) not in onnxruntime.get_available_providers():
+            raise ReleaseError(f"ONNX Runtime {onnxruntime.__version__} has no {provider}. {NO_CUDA}")
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider, PROVIDERS["cpu"]])
+        if (used := self._session.get_providers()[0]) != provider:
+            raise ReleaseError(f"ONNX Runtime runs on {used} in place of {provider}. {NO_CUDA}")
 
     def answer(self, images: np.ndarray) -> Answers:
         """Probabilities, heatmaps and distances of prepared images, (n, height, width, channels) uint8."""
@@ -65,11 +74,12 @@ class Graph:
 class Classifier(Graph):
     """A released model: the file with its card."""
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path, threads: int = 0, device: Device = "cpu") -> None:
         """Open `model.onnx` and `card.json` of a folder.
 
         Raises:
-            ReleaseError: a file is missing, or the model file is not the one that the card describes.
+            ReleaseError: a file is missing, the model file is not the one that the card describes, or there is no such
+                device.
         """
         self.card: Card = read_card(folder / "card.json")
         path = folder / "model.onnx"
@@ -78,4 +88,4 @@ class Classifier(Graph):
                 f"{path} has SHA-256 {found[:12]}, its card says {self.card.sha256[:12]}. "
                 "The file was changed: take the released pair, or train again."
             )
-        super().__init__(path, threads)
+        super().__init__(path, threads, device)

@@ -1,16 +1,14 @@
-"""What the pixels of an image are like: a few numbers, a thumbnail and a perceptual hash, by which an image is judged
-and compared without being opened again.
+"""What the pixels of an image are like: a few numbers and a thumbnail, by which an image is judged and compared without
+being opened again, in a data set and in the service alike.
 
 All are measured on the picture reduced, by whole factors, until its shorter side has fewer than 256 pixels, so that
 they hardly depend on resolution and cost little.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageChops
-from scipy.fft import dctn
 
 from pipelines.images import to_eight_bit
 
@@ -42,27 +40,11 @@ class Statistics:
 
 
 def measure(picture: Image.Image) -> tuple[Statistics, np.ndarray]:
-    """Statistics of a picture, and the (32, 32) grey levels that its perceptual hash is made of."""
+    """Statistics of a picture, and the (32, 32) grey levels that `pipelines.phash` makes its perceptual hash of."""
     reduced = _reduced(picture)
     grey = reduced.convert("L")
     small = np.asarray(grey.resize((HASHED, HASHED), Image.Resampling.LANCZOS))
     return _statistics(grey, reduced), small
-
-
-def hashes(small: Sequence[np.ndarray]) -> list[str]:
-    """Perceptual hash of each picture: which of its 64 lowest frequencies exceed their median, as 16 hex digits.
-
-    The same bits as `imagehash.phash`, for many pictures at once (Zauner 2010, Implementation and Benchmarking of
-    Perceptual Image Hash Functions).
-
-    Args:
-        small: (32, 32) grey levels of each picture.
-    """
-    if not small:
-        return []
-    frequencies = dctn(np.stack(small).astype(np.float64), axes=(1, 2))[:, :8, :8].reshape(len(small), 64)
-    bits = frequencies > np.median(frequencies, axis=1, keepdims=True)
-    return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
 
 
 def _reduced(picture: Image.Image) -> Image.Image:

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from pipelines import alike as module
+from pipelines.phash import hashes
 from pipelines.recipe import AlikeParams
-from pipelines.statistics import hashes, measure
+from pipelines.statistics import measure
 
 ALIKE = AlikeParams(hash_bits=4, correlation=0.995)
 
