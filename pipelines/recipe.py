@@ -150,9 +150,18 @@ class TrainParams(Section):
 
 
 class ServeParams(Section):
-    """What the service does: the share of validation images, the least familiar, that it would refuse."""
+    """What the service does, and what it is given.
+
+    refuse: share of validation images, the least familiar, that it would refuse.
+    precision: of the model file. int8 calculates its convolutions in eight bits: faster, and a little less exact;
+        threshold, refer band and gates then are those of the eight-bit file.
+    reference: where the films come from that travel inside the bento and are answered at every start. Those of
+        `validation` leave the house with it: only where they may be given away. `phantom` films are drawn.
+    """
 
     refuse: Share
+    precision: Literal["float32", "int8"]
+    reference: Literal["validation", "phantom"]
 
 
 class Recipe(Section):

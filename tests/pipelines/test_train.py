@@ -54,7 +54,7 @@ def train(prepared, trained, labels, image, **changed):
         model=MODEL,
         train=TrainParams(**TRAINING),
         threshold=changed.get("threshold", THRESHOLD),
-        serve=ServeParams(refuse=0.01),
+        serve=ServeParams(refuse=0.01, precision="float32", reference="validation"),
     )
 
 

@@ -94,7 +94,7 @@ class Task:
             model=MODEL,
             train=numbers,
             threshold=RULE,
-            serve=ServeParams(refuse=0.01),
+            serve=ServeParams(refuse=0.01, precision="float32", reference="validation"),
         )
         return self
 
