@@ -52,7 +52,9 @@ class Graph:
         options.intra_op_num_threads = threads
         if (provider := PROVIDERS[device]) not in onnxruntime.get_available_providers():
             raise ReleaseError(f"ONNX Runtime {onnxruntime.__version__} has no {provider}. {NO_CUDA}")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider, PROVIDERS["cpu"]])
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=list({provider: None, PROVIDERS["cpu"]: None})
+        )
         if (used := self._session.get_providers()[0]) != provider:
             raise ReleaseError(f"ONNX Runtime runs on {used} in place of {provider}. {NO_CUDA}")
 
