@@ -12,7 +12,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pipelines.card import Card
 from pipelines.errors import ReleaseError
@@ -27,11 +32,20 @@ SERVED = (
     "pipelines/inference.py",
     "pipelines/notice.py",
     "pipelines/overlay.py",
+    "pipelines/statistics.py",
+    "serving/admission.py",
     "serving/answers.py",
+    "serving/batching.py",
+    "serving/engine.py",
+    "serving/metrics.py",
+    "serving/openapi.py",
     "serving/overlay.py",
+    "serving/prediction_log.py",
+    "serving/reference.py",
     "serving/refusals.py",
     "serving/runtime.py",
     "serving/service.py",
+    "serving/settings.py",
     "serving/uploads.py",
 )
 PLUMBING = (
@@ -45,16 +59,23 @@ PLUMBING = (
     "pipelines/section.py",
     "serving/__init__.py",
 )
-# BentoML pins itself.
-PACKAGES = ("numpy", "onnxruntime", "pillow", "pydantic", "pydicom", "python-gdcm")
+PACKAGES = (
+    *("bentoml", "numpy", "onnxruntime", "pillow", "prometheus-client", "pydantic", "pydicom", "python-gdcm"),
+    *("python-multipart", "starlette", "uvicorn"),
+)
+FILMS = 4  # reference films of a bento, and no fewer than one of each label
 BUILDER = Path(__file__).with_name("bento_builder.py")
 
 
-def build_bento(model: Path, card: Card, release: Path) -> Path:
+def build_bento(
+    model: Path, card: Card, films: Sequence[Mapping[str, str]], about: Mapping[str, Any], release: Path
+) -> Path:
     """Build the bento of a model.
 
     Args:
         model: the folder with `model.onnx` and `card.json`.
+        films: `path`, `name` and `label` of those that may travel with it as reference.
+        about: what the service tells of the release.
         release: the folder to write it into.
     Returns:
         The file, `filmgate-<recipe>-<version>.bento`.
@@ -65,37 +86,55 @@ def build_bento(model: Path, card: Card, release: Path) -> Path:
     bento = release / f"{name}-{card.version}.bento"
     with tempfile.TemporaryDirectory(prefix="filmgate-bento-") as folder:
         context = Path(folder, "context")
-        _lay_out(context, f"{name}:{card.version}")
+        _lay_out(context)
         order = {
             "name": name,
             "version": card.version,
             "title": card.title,
             "files": [str(model.resolve() / file) for file in ("model.onnx", "card.json")],
-            "packages": pins((ROOT / "requirements.lock").read_text(encoding="utf-8"), PACKAGES),
+            "about": dict(about),
+            "films": [dict(film) for film in films],
+            "each": max(FILMS // len(card.labels.names), 1),
+            "packages": locked((ROOT / "requirements.lock").read_text(encoding="utf-8"), PACKAGES),
             "bento": str(bento.resolve()),
         }
         _run_builder(order, context, Path(folder, "home"))
     return bento
 
 
-def pins(lock: str, packages: Sequence[str]) -> list[str]:
-    """The lines of a lock file that pin these packages.
+def locked(lock: str, packages: Sequence[str]) -> list[str]:
+    """The lines of a lock file that pin these packages and all that they need in turn, as it is installed here.
 
     Raises:
         ReleaseError: one of them has no pin.
     """
-    found = {re.split(r"[=; ]", line, maxsplit=1)[0]: line.strip() for line in lock.splitlines() if "==" in line}
-    if missing := [package for package in packages if package not in found]:
+    pins = {canonicalize_name(re.split(r"[=; ]", line)[0]): line.strip() for line in lock.splitlines() if "==" in line}
+    needed, todo = set[str](), [*map(canonicalize_name, packages)]
+    while todo:
+        if (package := todo.pop()) not in needed:
+            needed.add(package)
+            todo += _requirements(package)
+    if missing := sorted(needed - set(pins)):
         raise ReleaseError(f"requirements.lock pins no {', '.join(missing)}. Run `make lock`.")
-    return [found[package] for package in packages]
+    return [pins[package] for package in sorted(needed)]
 
 
-def _lay_out(context: Path, tag: str) -> None:
+def _requirements(package: str) -> list[str]:
+    """What an installed package needs, without its extras."""
+    try:
+        asked = [Requirement(line) for line in requires(package) or ()]
+    except PackageNotFoundError:
+        return []
+    return [
+        canonicalize_name(need.name) for need in asked if need.marker is None or need.marker.evaluate({"extra": ""})
+    ]
+
+
+def _lay_out(context: Path) -> None:
     for file in (*SERVED, *PLUMBING):
         target = context / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, target)
-    (context / "serving/model.txt").write_text(tag + "\n", encoding="utf-8")
 
 
 def _run_builder(order: Mapping[str, object], context: Path, home: Path) -> None:
@@ -103,7 +142,8 @@ def _run_builder(order: Mapping[str, object], context: Path, home: Path) -> None
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-P", str(BUILDER), json.dumps(dict(order))],
+        [sys.executable, "-P", str(BUILDER)],
+        input=json.dumps(dict(order)),
         cwd=context,
         env=environment,
         capture_output=True,

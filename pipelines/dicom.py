@@ -27,8 +27,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.pixels import get_decoder, pixel_array
 
+from pipelines import greyscale
 from pipelines.errors import ImageError
-from pipelines.greyscale import shades
 
 MOST_PIXELS = 100_000_000
 MODALITIES = ("CR", "DX", "RG")
@@ -79,26 +79,32 @@ def header(path: Path) -> Header:
     return Header(patient, *(fact and fact.upper() for fact in facts))
 
 
-def decode(content: bytes, name: str) -> Image.Image:
+def decode(
+    content: bytes, name: str, most_pixels: int = MOST_PIXELS, window: tuple[float, float] | None = None
+) -> Image.Image:
     """Decode a film and bring it to grey levels as they are displayed.
 
     Args:
         content: a DICOM file.
         name: what to call it in an error.
+        window: centre and width of a window to see it through in place of its own.
     Returns:
         Mode `I;16`, 0 black and 65535 white; without a VOI the darkest and brightest value span the range, and
-        padding is black. Its `info` has `bits`, those stored of each pixel.
+        padding is black. Its `info` has `bits`, those stored of each pixel, and `window` (see
+        `pipelines.greyscale.window`).
     Raises:
-        ImageError: `unsupported` if it is no single chest radiograph for presentation of at most 100 million pixels,
+        ImageError: `unsupported` if it is no single chest radiograph for presentation of at most so many pixels,
             `truncated` if pixels are missing or damaged, `unreadable` if there are none or it cannot be parsed.
     """
     with _reading(name):
-        film = _parse(content, name)
+        film = _parse(content, name, most_pixels)
     pixels = _decompress(content, film, name) if _compressed(film) else _pixels(film, name)
     with _reading(name):
-        table = shades(film, pixels)
+        shown = film if window is None else greyscale.through(film, *window)
+        table = greyscale.shades(shown, pixels)
+        seen_through = greyscale.window(shown, pixels)
     picture = Image.fromarray(table[pixels])
-    picture.info["bits"] = film.BitsStored
+    picture.info.update(bits=film.BitsStored, window=seen_through)
     return picture
 
 
@@ -119,14 +125,14 @@ def _reading(name: str) -> Iterator[None]:
             logger.propagate = before
 
 
-def _parse(content: bytes, name: str) -> Dataset:
+def _parse(content: bytes, name: str, most_pixels: int) -> Dataset:
     """The dataset of a film that may be decoded, pixels included."""
     if DEFLATED in content:  # pydicom would inflate it, to whatever size, before a word of it is known
         raise ImageError(f"{name} is deflated as a whole. Expected its pixels alone to be compressed.", "unsupported")
     head = dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(FILM))
     if not (head.get("Rows") and head.get("Columns")):
         raise ImageError(f"{name} has no pixels. Expected a film.", "unreadable")
-    for objection in chain(_objections_to_kind(head), _objections_to_pixels(head)):
+    for objection in chain(_objections_to_kind(head), _objections_to_pixels(head, most_pixels)):
         raise ImageError(f"{name} {objection}", "unsupported")
     film = dcmread(io.BytesIO(content), specific_tags=list(FILM))
     if "Rows" not in film:  # pydicom gives nothing at all where the end of compressed pixels is missing
@@ -148,12 +154,12 @@ def _objections_to_kind(film: Dataset) -> Iterator[str]:
         yield f"has {frames} frames. Expected a single picture."
 
 
-def _objections_to_pixels(film: Dataset) -> Iterator[str]:
+def _objections_to_pixels(film: Dataset, most: int) -> Iterator[str]:
     """Why the pixels of a film are not decoded."""
     if _code(film, "PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2") or film.SamplesPerPixel != 1:
         yield f"is stored as {_code(film, 'PhotometricInterpretation') or 'unknown'}. Expected grey: MONOCHROME1 or 2."
-    if film.Rows * film.Columns > MOST_PIXELS:
-        yield f"has {film.Columns} x {film.Rows} pixels. Expected at most {MOST_PIXELS:,} in all."
+    if film.Rows * film.Columns > most:
+        yield f"has {film.Columns} x {film.Rows} pixels. Expected at most {most:,} in all."
     if film.BitsAllocated not in (8, 16) or not 0 < film.BitsStored <= film.BitsAllocated:
         yield f"stores {film.BitsStored} bits of a pixel in {film.BitsAllocated}. Expected them in 8 or 16."
     if not _can_be_undone(film):
@@ -226,7 +232,7 @@ def _answer() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints does not get into the answer
     with _reading("The film"):
-        film = _parse(sys.stdin.buffer.read(), "The film")
+        film = _parse(sys.stdin.buffer.read(), "The film", MOST_PIXELS)
     answer.write(_pixels(film, "The film").tobytes())
     answer.close()
 

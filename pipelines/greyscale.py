@@ -43,6 +43,35 @@ def shades(film: Dataset, pixels: np.ndarray) -> np.ndarray:
     return grey
 
 
+def window(film: Dataset, pixels: np.ndarray) -> tuple[float, float, float, float]:
+    """The window through which a film is shown, and what could be seen through others.
+
+    Args:
+        pixels: as for `shades`.
+    Returns:
+        Centre and width of the first window of the header, or of one over all values where it has a table or nothing;
+        the lowest and the highest value of the film, padding aside. All in the units of the modality LUT.
+    """
+    stored = _stored(film)
+    shown = np.zeros(len(stored), dtype=bool)
+    shown[pixels] = True
+    values = _modality(film, stored)[shown & ~_padding(film, stored)]
+    lowest, highest = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if film.get("VOILUTSequence") or film.get("WindowCenter") is None or film.get("WindowWidth") is None:
+        return (lowest + highest) / 2, max(highest - lowest, 1.0), lowest, highest
+    centre, width = (np.atleast_1d(film[tag].value)[0] for tag in ("WindowCenter", "WindowWidth"))
+    return float(centre), float(width), lowest, highest
+
+
+def through(film: Dataset, centre: float, width: float) -> Dataset:
+    """The same film, to be shown through another window (PS3.3 C.11.2.1.2), its table and its own windows aside."""
+    other = Dataset({element.tag: element for element in film})
+    for tag in ("VOILUTSequence", "VOILUTFunction"):
+        other.pop(tag, None)
+    other.WindowCenter, other.WindowWidth = centre, width
+    return other
+
+
 def _stored(film: Dataset) -> np.ndarray:
     """The number that each pattern of bits means: those up to HighBit, signed as PixelRepresentation says."""
     patterns = np.arange(2**film.BitsAllocated, dtype=np.int64)

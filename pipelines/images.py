@@ -23,66 +23,57 @@ ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and the values th
 TRANSPARENT = ("P", "PA", "LA", "La", "RGBA", "RGBa", "RGBX")
 
 
-def load(source: Path | bytes, image: ImageParams, name: str | None = None) -> np.ndarray:
-    """From a file, or the bytes of one, to the form that the model sees: `prepare` after `read`.
-
-    A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that has twice the recipe's size.
-
-    Raises:
-        ImageError: see `read`.
-    """
-    return prepare(read(source, name, enough(image)), image)
-
-
-def load_with_film(source: bytes, image: ImageParams) -> tuple[np.ndarray, Image.Image]:
-    """What `load` gives, and the film with every pixel; only a JPEG, which has smaller scales, is decoded twice."""
-    film = read(source)
-    return (load(source, image) if film.format in SCALABLE else prepare(film, image)), film
-
-
 def enough(image: ImageParams) -> int:
     """Pixels that a picture's shorter side must keep, so that resizing it does not show that it was decoded smaller."""
     return 2 * max(image.height, image.width)
 
 
-def read(source: Path | bytes, name: str | None = None, at_least: int | None = None) -> Image.Image:
+def read(
+    source: Path | bytes,
+    name: str | None = None,
+    at_least: int | None = None,
+    most_pixels: int = MOST_PIXELS,
+    window: tuple[float, float] | None = None,
+) -> Image.Image:
     """Decode a picture completely, upright as its EXIF orientation says.
 
     Args:
         source: a file, or the bytes of one.
         name: what to call it in an error; by default the file's name.
         at_least: pixels that the shorter side must keep where decoding smaller saves time; None keeps every pixel.
+        most_pixels: of a picture; a larger one is refused before it is decoded.
+        window: centre and width, to see a DICOM film through another window than its own.
     Returns:
         The picture in the mode in which it is stored. Its `info` has `stored`, the upright width and height of the
-        file, and `bits`, stored per channel.
+        file, and `bits`, stored per channel; that of a DICOM film also `window`.
     Raises:
-        ImageError: it is empty, no picture, truncated, larger than 100 million pixels, has several frames, or is a
-            DICOM file of a kind that is refused.
+        ImageError: it is empty, no picture, truncated, too large, has several frames, or is a DICOM file of a kind that
+            is refused.
     """
     label = name or (source.name if isinstance(source, Path) else "The upload")
     content = source.read_bytes() if isinstance(source, Path) else source
     if not content:
         raise ImageError(f"{label} is empty. Expected a JPEG, PNG or DICOM file.")
     if dicom.is_dicom(content):
-        film = dicom.decode(content, label)
+        film = dicom.decode(content, label, most_pixels, window)
         film.info["stored"] = film.size
         return film
-    return _read_picture(content, label, at_least)
+    return _read_picture(content, label, at_least, most_pixels)
 
 
-def _read_picture(content: bytes, label: str, at_least: int | None) -> Image.Image:
+def _read_picture(content: bytes, label: str, at_least: int | None, most_pixels: int) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as picture:
-                _check(picture, label)
+                _check(picture, label, most_pixels)
                 stored = picture.size[::-1] if picture.getexif().get(ORIENTATION, 1) in SIDEWAYS else picture.size
                 if at_least:
                     picture.draft(None, (at_least, at_least))
                 picture.load()
                 ImageOps.exif_transpose(picture, in_place=True)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        _explain(error, label)
+        _explain(error, label, most_pixels)
     picture.info.update(stored=stored, bits=_bits(picture))
     return picture
 
@@ -129,10 +120,10 @@ def _bits(picture: Image.Image) -> int:
     return {"1": 1, "I": 32, "F": 32}.get(picture.mode, 16 if picture.mode in SIXTEEN_BIT else 8)
 
 
-def _check(picture: Image.Image, label: str) -> None:
-    if picture.width * picture.height > MOST_PIXELS:
+def _check(picture: Image.Image, label: str, most_pixels: int) -> None:
+    if picture.width * picture.height > most_pixels:
         raise ImageError(
-            f"{label} has {picture.width} x {picture.height} pixels. Expected at most {MOST_PIXELS:,} in all.",
+            f"{label} has {picture.width} x {picture.height} pixels. Expected at most {most_pixels:,} in all.",
             "unsupported",
         )
     frames = getattr(picture, "n_frames", 1)
@@ -142,9 +133,9 @@ def _check(picture: Image.Image, label: str) -> None:
         raise ImageError(f"{label} is stored as {picture.mode}. Expected grey, RGB, palette or CMYK.", "unsupported")
 
 
-def _explain(error: Exception, label: str) -> NoReturn:
+def _explain(error: Exception, label: str, most_pixels: int) -> NoReturn:
     if isinstance(error, UnidentifiedImageError):
         raise ImageError(f"{label} is no picture that can be read. Expected a JPEG, PNG or DICOM file.") from None
     if isinstance(error, Image.DecompressionBombError):
-        raise ImageError(f"{label} has too many pixels. Expected at most {MOST_PIXELS:,}.", "unsupported") from None
+        raise ImageError(f"{label} has too many pixels. Expected at most {most_pixels:,}.", "unsupported") from None
     raise ImageError(f"{label} is damaged or truncated ({error}). Expected a whole picture.", "truncated") from None

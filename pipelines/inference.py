@@ -30,6 +30,10 @@ class Answers:
     heatmap: np.ndarray
     distance: np.ndarray
 
+    def row(self, number: int) -> "Answers":
+        """What it says of one image, as answers of one."""
+        return Answers(*(getattr(self, name)[number : number + 1] for name in OUTPUTS))
+
 
 class Graph:
     """A `model.onnx`, ready to answer."""

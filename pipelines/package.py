@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -12,16 +13,22 @@ import pandas as pd
 from pipelines.bento import ROOT, SERVED, build_bento
 from pipelines.card import Card, sha256
 from pipelines.errors import GateError, ReleaseError
+from pipelines.evaluation.figures_text import notes
 from pipelines.inference import Classifier
 from pipelines.model_card.items import Measured, Task
 from pipelines.model_card.people import people
 from pipelines.model_card.render import model_card
 from pipelines.provenance import code_digest, decided, hashes, revision, versions
-from pipelines.recipe import AugmentParams, CardParams, SourceParams, SplitParams, TrainParams
+from pipelines.recipe import AugmentParams, CardParams, ServeParams, SourceParams, SplitParams, TrainParams
+from pipelines.reference_films import reference_films
 from pipelines.stage import command, fresh_folder
 
 # Files that the stage copies or renders: dvc.yaml must know them, though nothing imports them here.
-READS = (*SERVED, "pipelines/bento_builder.py", "pipelines/model_card/model_card.md.j2")
+READS = (
+    *SERVED,
+    "pipelines/bento_builder.py",
+    "pipelines/model_card/model_card.md.j2",
+)
 EVALUATED = ("metrics.json", "gates.json", "probabilities.parquet", "images.parquet")
 
 
@@ -29,6 +36,7 @@ def run(
     model: Path,
     evaluation: Path,
     profile: Path,
+    prepared: Path,
     release: Path,
     recipe: str,
     source: SourceParams,
@@ -36,6 +44,7 @@ def run(
     split: SplitParams,
     augment: AugmentParams,
     train: TrainParams,
+    serve: ServeParams,
     card: CardParams,
 ) -> None:
     """Release a model that passed its gates; one that did not leaves the last release as it is.
@@ -62,12 +71,14 @@ def run(
         }
     )
     text = model_card(served, Task(source, external, split, augment, train, card), measured)
-    with fresh_folder(release) as folder:
-        bento = build_bento(model, served, folder)
+    now = datetime.now(UTC)
+    with fresh_folder(release) as folder, TemporaryDirectory(prefix="filmgate-films-") as scratch:
+        films = reference_films(prepared, served.labels.names, serve, Path(scratch))
+        bento = build_bento(model, served, films, told(measured, card, now), folder)
         shutil.copyfile(profile, folder / "profile.json")
         shutil.copyfile(evaluation / "images.parquet", folder / "images.parquet")
         (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
-        note = release_note(served, bento, measured, proof | {"code": code_digest(ROOT)})
+        note = release_note(served, bento, measured, proof | {"code": code_digest(ROOT)}, now)
         (folder / "release.json").write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     print(f"{release}: {bento.name}")
 
@@ -112,7 +123,24 @@ def failure(gate: Mapping[str, Any]) -> str:
     return f"{bound}{gate['metric']} on {gate['split']} is {value}, the {kind} is {gate[kind]:g}"
 
 
-def release_note(served: Card, bento: Path, measured: Measured, proof: Mapping[str, str]) -> dict[str, Any]:
+def told(measured: Measured, stated: CardParams, now: datetime) -> dict[str, Any]:
+    """What the service tells of a release: its date, on whom it was tested, what is doubtful, and what people state."""
+    tested = {
+        split: {name: value for name, value in figures.items() if isinstance(value, int | float)}
+        | {"patients": measured.people.get(split, {}).get("patients")}
+        for split, figures in measured.figures.items()
+    }
+    return {
+        "date": now.isoformat(timespec="seconds"),
+        "tested": tested,
+        "flags": notes(measured.metrics, measured.gates),
+        "about": stated.model_dump(mode="json"),
+    }
+
+
+def release_note(
+    served: Card, bento: Path, measured: Measured, proof: Mapping[str, str], now: datetime
+) -> dict[str, Any]:
     """What release.json holds: which model was released as which file, on what grounds, from what, and by whom.
 
     Args:
@@ -138,7 +166,7 @@ def release_note(served: Card, bento: Path, measured: Measured, proof: Mapping[s
         },
         "versions": versions(),
         "git": revision(ROOT),
-        "decided": decided(ROOT, datetime.now(UTC)),
+        "decided": decided(ROOT, now),
     }
 
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from serving.metrics import Metrics
 from serving.refusals import App, Message, Receive, Send, refusal
 from serving.settings import Settings
-from serving.uploads import drain, too_large
+from serving.uploads import Body, too_large
 
 RETRY_SECONDS = 1
 LOG = logging.getLogger("bentoml.filmgate")  # below BentoML's own, so that `bentoml serve` shows it too
@@ -61,7 +61,7 @@ class Admission:
         most = self._settings.max_upload_mib * 2**20
         size = declared_size(headers, most)
         if (refused := self._objection(headers, size, most)) is not None:
-            await drain(Request(scope, receive))
+            await Body(Request(scope, receive), most).drain()
             return await refused(scope, receive, answer)
         self._enter(1, size)
         try:

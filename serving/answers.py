@@ -1,9 +1,9 @@
-"""What the service answers on a film, as its documentation shows it."""
+"""What the service answers, as its documentation shows it."""
 
-import bentoml
+from pydantic import BaseModel
 
 
-class ModelName(bentoml.IODescriptor):
+class ModelName(BaseModel):
     """Which model answered."""
 
     recipe: str
@@ -11,11 +11,13 @@ class ModelName(bentoml.IODescriptor):
     sha256: str
 
 
-class Prediction(bentoml.IODescriptor):
+class Prediction(BaseModel):
     """The answer on one film.
 
     `probability` is that of the positive class (with more than two classes, of the label), `threshold` the one from
-    which the decision is positive. `familiarity` is the share of validation films that were at least as unusual.
+    which the decision is positive (null with more than two classes). `decision` is positive, negative, refer or
+    refused; with more than two classes the label or refused. `familiarity` is the share of validation films that were
+    at least as unusual. `reason` says why a film was refused.
     """
 
     label: str
@@ -24,5 +26,27 @@ class Prediction(bentoml.IODescriptor):
     threshold: float | None
     decision: str
     familiarity: float
+    reason: str | None
     model: ModelName
     notice: str
+
+
+class Error(BaseModel):
+    """Why there is no answer: one sentence."""
+
+    error: str
+
+
+class Example(BaseModel):
+    """A film to try: its name, what it shows, its picture (base64), and the answer of the released model."""
+
+    name: str
+    label: str
+    film: str
+    answer: Prediction
+
+
+class Examples(BaseModel):
+    """Films to try."""
+
+    examples: list[Example]

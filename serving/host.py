@@ -5,51 +5,71 @@ twice, so that it is ready in half the time and ends with its own process.
 """
 
 import logging
+import signal
 import socket
 import sys
+import threading
+from types import FrameType
 from typing import Any
 
 import bentoml
 import uvicorn
 
 
+class Server(uvicorn.Server):
+    """A server that, told to end, answers what still comes for a moment, so that nobody is cut off.
+
+    Its answers then ask clients to come by another connection, which balancers and clients take elsewhere; after that
+    it stops listening, answers what it has, and ends. A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, door: Any, seconds: float) -> None:
+        super().__init__(config)
+        self._door, self._seconds = door, seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let the last requests in, then stop listening."""
+        if self._door.draining:
+            return super().handle_exit(sig, frame)
+        self._door.draining = True
+        timer = threading.Timer(self._seconds, super().handle_exit, (signal.SIGTERM, None))
+        timer.daemon = True
+        timer.start()
+        return None
+
+
 def main(folder: str, host: str, port: int) -> None:
-    """Load the bento, check its model, and answer until the process is told to end."""
+    """Load the bento, prove its model, and answer until the process is told to end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "uvicorn.error", "bentoml.serve"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     service = bentoml.load(folder)
-    check_model(service)
-    name_metrics(service)
+    settings, door = proven(service)
     app = service.to_asgi()
     listener = listen(host, port)
     print(f"Serving {service.bento.tag} on http://{host}:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, door, settings.drain_seconds).run(sockets=[listener])
 
 
-def check_model(service: Any) -> None:
-    """End with one sentence where the bento's model is not the one that was released."""
+def proven(service: Any) -> tuple[Any, Any]:
+    """The settings and the door of a bento, or one sentence where its model is not the one that was released."""
     from pipelines.errors import FilmgateError  # the bento's own, which loading it has brought
+    from serving.admission import Admission
+    from serving.service import opened
+    from serving.settings import settings
 
     try:
-        service.inner.check_model()
+        opened()
+        return settings(), Admission
     except FilmgateError as error:
         sys.exit(f"error: {error}")
-
-
-def name_metrics(service: Any) -> None:
-    """Let /metrics say of which service and which bento they are."""
-    bentoml.server_context.worker_index = 1
-    bentoml.server_context.service_type = "entry_service"
-    bentoml.server_context.service_name = service.name
-    bentoml.server_context.bento_name = service.bento.tag.name
-    bentoml.server_context.bento_version = service.bento.tag.version
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket on that address, or one sentence where it cannot be had."""
     try:
-        return socket.create_server((host, port), backlog=128)
+        return socket.create_server((host, port), backlog=1024)
     except OSError as error:
         sys.exit(f"error: Cannot listen on {host}:{port} ({error.strerror}). End what listens there, or choose --port.")
 

@@ -41,19 +41,19 @@ class OneShapeOfError:
             elif start and message["type"] == "http.response.body":
                 body.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    await _send_error(start, sentence(bytes(body), start["status"], scope), send)
+                    await _send_error(start, sentence(bytes(body), start["status"]), send)
             else:
                 await send(message)
 
         return await self._app(scope, receive, rewriting)
 
 
-def sentence(body: bytes, status: int, scope: Message) -> str:
-    """What the body of an error says, as one sentence."""
+def sentence(body: bytes, status: int) -> str:
+    """What the body of an error says, as one sentence. The address is not repeated: it may name a patient."""
     if status == 404:
-        return f"There is no {scope['path']} here. GET /docs.json lists what there is."
+        return "There is nothing at this address. GET /docs.json lists what there is."
     if status == 405:
-        return f"{scope['path']} does not take {scope['method']}. GET /docs.json says what it takes."
+        return "This address does not take this method. GET /docs.json says what it takes."
     try:
         said = json.loads(body)
     except ValueError:

@@ -1,7 +1,8 @@
 """From the bytes of a film to an answer, or to the film with its heatmap. Nothing of HTTP, nothing of training."""
 
+import hashlib
 import io
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,81 +11,110 @@ from PIL import Image
 
 from pipelines.card import Card
 from pipelines.decision import decide, familiarity
-from pipelines.errors import ImageError
-from pipelines.images import load, load_with_film, to_eight_bit
-from pipelines.inference import Classifier
+from pipelines.images import MOST_PIXELS, SCALABLE, enough, prepare, read, to_eight_bit
+from pipelines.inference import Answers, Classifier, Device
 from pipelines.notice import NOTICE
+from pipelines.statistics import Statistics, measure
 from serving.overlay import overlay, spread
 
 MOST_OVERLAY_PIXELS = 20_000_000
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film as it came, ready for the model.
+
+    Args:
+        frame: what the model sees, (height, width, channels) uint8.
+        statistics: of its grey levels.
+        facts: `sha256` and `bytes` of the file; `width`, `height`, `mode` and `bits` of the picture.
+        picture: all of it, where it was asked for.
+        window: of a DICOM film, see `pipelines.greyscale.window`; else None.
+    """
+
+    frame: np.ndarray
+    statistics: Statistics
+    facts: dict[str, Any]
+    picture: Image.Image | None = None
+    window: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a film with its heatmap shall be drawn.
+
+    Args:
+        opacity: of the hottest places, in [0, 1].
+        size: pixels of the longer side at most; None leaves the film as large as it is, up to 20 million pixels.
+    """
+
+    opacity: float
+    size: int | None = None
 
 
 class Predictor:
     """A released model that answers on films as they come: JPEG, PNG or DICOM, any size, any mode."""
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path, threads: int = 0, device: Device = "cpu", most_pixels: int = MOST_PIXELS) -> None:
         """Open `model.onnx` and `card.json` of a folder.
 
         Args:
             threads: processor threads of one call; 0 means all cores.
+            most_pixels: of a film.
         Raises:
-            ReleaseError: a file is missing, or the model file is not the one that the card describes.
+            ReleaseError: a file is missing, the model file is not the one that the card describes, or there is no such
+                device.
         """
-        self._classifier = Classifier(folder, threads)
+        self._classifier = Classifier(folder, threads, device)
+        self._most_pixels = most_pixels
 
     @property
     def card(self) -> Card:
         """The card of the model."""
         return self._classifier.card
 
-    def predict(self, film: bytes) -> dict[str, Any]:
+    def read(self, content: bytes) -> Film:
+        """Decode a film as far as the model needs it.
+
+        Raises:
+            ImageError: the bytes are no picture that can be read.
+        """
+        return self._film(content, self._decoded(content, enough(self.card.image)))
+
+    def read_whole(self, content: bytes, window: Window | None = None) -> Film:
+        """Decode a film with every pixel; only where the model sees another picture of it, it is decoded twice.
+
+        Args:
+            window: centre and width, to see a DICOM film through. The model sees it through its own.
+        Raises:
+            ImageError: the bytes are no picture that can be read.
+        """
+        whole = self._decoded(content, None, window)
+        other = whole.format in SCALABLE or (window is not None and "window" in whole.info)
+        return self._film(content, self._decoded(content, enough(self.card.image)) if other else whole, whole)
+
+    def run(self, frames: np.ndarray) -> Answers:
+        """What the model says of frames, (n, height, width, channels) uint8."""
+        return self._classifier.answer(frames)
+
+    def predict(self, content: bytes) -> dict[str, Any]:
         """The answer on one film, as the HTTP contract writes it.
 
         Raises:
             ImageError: the bytes are no picture that can be read.
         """
-        answers = self._classifier.answer(self._prepared(film)[None])
-        return self._answer(answers.probability[0], float(answers.distance[0]))
+        film = self.read(content)
+        return self.answer(film, self.run(film.frame[None]))
 
-    def predict_each(self, films: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Answers on several films, in order; one that cannot be read has `error` instead of an answer."""
-        return [self._answer_or_error(film) for film in films]
-
-    def explain(self, film: bytes, opacity: float) -> bytes:
-        """The whole film in its own shape with the heatmap over it, as PNG.
-
-        A film of more than 20 million pixels is drawn smaller.
+    def answer(self, film: Film, said: Answers) -> dict[str, Any]:
+        """The answer on a film, as the HTTP contract writes it.
 
         Args:
-            opacity: of the hottest places, in [0, 1].
-        Raises:
-            ImageError: the bytes are no picture that can be read.
+            said: what the model says of this film, answers of one.
         """
-        frame, picture = load_with_film(film, self.card.image)
-        heat = self._classifier.answer(frame[None]).heatmap[0]
-        drawn = _drawable(picture)
-        drawn = overlay(drawn, spread(self._strength(heat), drawn.size, self.card.image), opacity)
-        file = io.BytesIO()
-        drawn.save(file, "PNG", compress_level=1)
-        return file.getvalue()
-
-    def _prepared(self, film: bytes) -> np.ndarray:
-        return load(film, self.card.image)
-
-    def _answer_or_error(self, film: bytes) -> dict[str, Any]:
-        try:
-            return self.predict(film)
-        except ImageError as error:
-            return {"error": str(error)}
-
-    def _strength(self, heat: np.ndarray) -> np.ndarray:
-        """Heat as a share of full strength, so that a film with hardly any evidence shows hardly any heat."""
-        full = max(self.card.heat_scale, float(heat.max()))
-        return heat / full if full > 0 else np.zeros_like(heat)
-
-    def _answer(self, probabilities: np.ndarray, distance: float) -> dict[str, Any]:
-        card = self.card
-        known = familiarity(distance, card.familiarity)
+        card, probabilities = self.card, said.probability[0]
+        known = familiarity(float(said.distance[0]), card.familiarity)
         column = self._column(probabilities)
         shown = column if card.threshold is None else card.labels.positive_index
         return {
@@ -94,9 +124,45 @@ class Predictor:
             "threshold": card.threshold,
             "decision": decide(card, probabilities, known),
             "familiarity": known,
+            "reason": None,
             "model": {"recipe": card.recipe, "version": card.version, "sha256": card.sha256},
             "notice": NOTICE,
         }
+
+    def draw(self, film: Film, said: Answers, drawing: Drawing) -> bytes:
+        """The whole film in its own shape with the heatmap over it, as PNG.
+
+        Args:
+            film: with its picture.
+            said: what the model says of this film, answers of one.
+        """
+        assert film.picture is not None
+        drawn = _drawable(film.picture, drawing.size)
+        heat = spread(self._strength(said.heatmap[0]), drawn.size, self.card.image)
+        file = io.BytesIO()
+        overlay(drawn, heat, drawing.opacity).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def _decoded(self, content: bytes, at_least: int | None, window: Window | None = None) -> Image.Image:
+        return read(content, None, at_least, self._most_pixels, window)
+
+    def _film(self, content: bytes, seen: Image.Image, whole: Image.Image | None = None) -> Film:
+        width, height = seen.info["stored"]
+        facts = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "width": width,
+            "height": height,
+            "mode": seen.mode,
+            "bits": seen.info["bits"],
+        }
+        window = None if whole is None else whole.info.get("window")
+        return Film(prepare(seen, self.card.image), measure(seen)[0], facts, whole, window)
+
+    def _strength(self, heat: np.ndarray) -> np.ndarray:
+        """Heat as a share of full strength, so that a film with hardly any evidence shows hardly any heat."""
+        full = max(self.card.heat_scale, float(heat.max()))
+        return heat / full if full > 0 else np.zeros_like(heat)
 
     def _column(self, probabilities: np.ndarray) -> int:
         """Column of the label: with two classes the threshold tells them apart, with more the most probable one."""
@@ -106,7 +172,12 @@ class Predictor:
         return positive if probabilities[positive] >= self.card.threshold else 1 - positive
 
 
-def _drawable(picture: Image.Image) -> Image.Image:
+def _drawable(picture: Image.Image, longest: int | None) -> Image.Image:
+    """The film in mode RGB, no larger than asked for and than can be drawn."""
     film = to_eight_bit(picture).convert("RGB")
-    excess = film.width * film.height / MOST_OVERLAY_PIXELS
-    return film if excess <= 1 else film.resize((int(film.width / excess**0.5), int(film.height / excess**0.5)))
+    scale = min(1.0, (MOST_OVERLAY_PIXELS / (film.width * film.height)) ** 0.5)
+    if longest is not None:
+        scale = min(scale, longest / max(film.size))
+    if scale == 1.0:
+        return film
+    return film.resize((max(round(film.width * scale), 1), max(round(film.height * scale), 1)), reducing_gap=2.0)

@@ -8,7 +8,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import sys
 import tarfile
 import tempfile
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = unpacked(bento, options.store / "unpacked")
     except FilmgateError as error:
         sys.exit(f"error: {error}")
-    serve(folder, options.host, options.port, options.store)
+    serve(folder, options.host, options.port, options.store, options.store.parent / "predictions" / options.recipe)
 
 
 def released_bento(release: Path, recipe: str) -> Path:
@@ -63,17 +62,19 @@ def unpacked(bento: Path, store: Path) -> Path:
     return folder
 
 
-def serve(folder: Path, host: str, port: int, store: Path) -> None:
-    """Become the server of an unpacked bento: this process is replaced, its id stays."""
-    metrics = store / "metrics" / str(port)
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+def serve(folder: Path, host: str, port: int, store: Path, predictions: Path) -> None:
+    """Become the server of an unpacked bento: this process is replaced, its id stays.
+
+    Args:
+        predictions: folder of the prediction log, where FILMGATE_PREDICTION_LOG names no other.
+    """
+    dropped = ("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")  # there is one process, which needs no files to count in
+    environment = {name: value for name, value in os.environ.items() if name not in dropped} | {
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_HOME": str(store.resolve()),
         "ORT_DISABLE_TELEMETRY": "1",
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics.resolve()),
     }
+    environment.setdefault("FILMGATE_PREDICTION_LOG", str(predictions.resolve()))
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-P", str(HOST), str(folder), host, str(port)], environment)
 

@@ -1,94 +1,173 @@
-"""The BentoML service: HTTP in front of `serving.runtime`, the same for every recipe.
+"""The BentoML service: HTTP in front of `serving.engine`, the same for every recipe.
 
-The model is the one that its bento names in `serving/model.txt`, a tag in BentoML's model store. Without it, or with a
-model file that is not the one of its card, the service does not start.
+The model is the one that its bento names in `serving/released.json`, a tag in BentoML's model store. With a file that
+is not the released one, or a reference film that is answered differently, the service does not start.
+
+BentoML's own limits, access log and metrics are off: they answer an overload with 429 and a time-out with 504, and
+write down whatever address a client asks for. `serving.admission` and `serving.metrics` stand in their place.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import bentoml
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from pipelines.errors import ImageError, ReleaseError
-from serving.answers import Prediction
-from serving.refusals import OneShapeOfError, refusal
-from serving.runtime import Predictor
+from serving.admission import REQUEST_ID, Admission
+from serving.engine import Engine
+from serving.metrics import Metrics
+from serving.openapi import CALLS, document
+from serving.reference import Released, read_note, released
+from serving.refusals import App, OneShapeOfError, refusal
+from serving.runtime import Drawing
+from serving.settings import MOST_SECONDS, settings
 from serving.uploads import BatchForm, ExplainForm, FilmForm, NoForm, Received
 
 # Nothing is reported to the makers of BentoML and ONNX Runtime, in a container neither.
 QUIET = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
-MODEL_NAME_FILE = Path(__file__).with_name("model.txt")
+NOTE = Path(__file__).with_name("released.json")
+METRICS = Metrics()
 
 
-def model_folder() -> Path:
-    """Folder of the model that this bento was built with.
+@cache
+def opened() -> Released:
+    """The released model, proven to be that and to answer its reference films as it did.
 
     Raises:
-        ReleaseError: this is no bento, or its model is missing.
+        ReleaseError: this is no bento, its model is missing or was changed, it answers differently, or a setting of
+            the environment is wrong.
     """
-    if not MODEL_NAME_FILE.is_file():
-        raise ReleaseError(f"There is no {MODEL_NAME_FILE}. Serve a released bento: python -m serving.serve.")
-    tag = MODEL_NAME_FILE.read_text(encoding="utf-8").strip()
+    limits, note = settings(), read_note(NOTE)
     try:
-        return Path(bentoml.models.get(tag).path)
+        folder = Path(bentoml.models.get(note.model).path)
     except bentoml.exceptions.NotFound:
-        raise ReleaseError(f"The bento's model {tag} is not in BentoML's store. Import the bento again.") from None
+        raise ReleaseError(f"The model {note.model} is not in BentoML's store. Import the bento again.") from None
+    return released(folder, note, limits)
 
 
 @bentoml.service(
     name="filmgate",
     workers=1,
-    threads=2,
-    traffic={"timeout": 60, "max_concurrency": 16},
+    traffic={"timeout": MOST_SECONDS + 5, "max_concurrency": None},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
     envs=[{"name": name, "value": value} for name, value in QUIET.items()],
 )
 class FilmService:
     """Classifies medical films and shows on what it looked. For research use only."""
 
     def __init__(self) -> None:
-        self._predictor = Predictor(model_folder())
+        self._released = opened()
+        self._engine = Engine(self._released.predictor, settings(), METRICS)
+        METRICS.serve(self._released.predictor.card)
 
     @bentoml.on_deployment
     @staticmethod
     def check_model() -> None:
-        """Open the model once before any worker starts, since a worker that fails would be started again and again.
+        """Prove the model before any worker starts, since a worker that fails would be started again and again.
 
         Raises:
-            ReleaseError: the model is missing or was changed.
+            ReleaseError: see `opened`.
         """
-        Predictor(model_folder())
+        opened()
+        opened.cache_clear()  # this process only watches over the one that will answer
 
-    @bentoml.api(input_spec=FilmForm, output_spec=Prediction)
-    def predict(self, image: Received) -> Any:
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Give threads and files back."""
+        self._engine.close()
+
+    @bentoml.api(input_spec=FilmForm)
+    async def predict(self, image: Received) -> Any:
         """Classify one film: JPEG, PNG or DICOM, in the field `image`."""
-        return answer(image, lambda: Prediction(**self._predictor.predict(image.films[0])))
+
+        async def work() -> Response:
+            return JSONResponse(await self._engine.predict(image.films[0], REQUEST_ID.get(), "/predict"))
+
+        return await answered(image, work)
 
     @bentoml.api(input_spec=ExplainForm)
-    def explain(self, image: Received, opacity: float) -> Any:
-        """The film with its heatmap as PNG; `opacity` from 0 to 1, by default 0.6."""
-        return answer(image, lambda: Response(self._predictor.explain(image.films[0], opacity), media_type="image/png"))
+    async def explain(
+        self,
+        image: Received,
+        opacity: float,
+        size: int | None,
+        window_center: float | None,
+        window_width: float | None,
+    ) -> Any:
+        """The film with its heatmap as PNG, as opaque, as large and through the window that was asked for."""
+        window = None if window_center is None or window_width is None else (window_center, window_width)
+
+        async def work() -> Response:
+            png, film = await self._engine.explain(image.films[0], Drawing(opacity, size), window)
+            headers = {"filmgate-window": " ".join(f"{value:g}" for value in film.window)} if film.window else None
+            return Response(png, media_type="image/png", headers=headers)
+
+        return await answered(image, work)
 
     @bentoml.api(input_spec=BatchForm)
-    def predict_batch(self, images: Received) -> Any:
+    async def predict_batch(self, images: Received) -> Any:
         """Classify several films; a list of answers in their order, where a bad film has `error` instead."""
-        return answer(images, lambda: JSONResponse(self._predictor.predict_each(images.films)))
+
+        async def work() -> Response:
+            answers = await self._engine.predict_each(images.films, REQUEST_ID.get(), "/predict_batch")
+            return JSONResponse(answers)
+
+        return await answered(images, work)
 
     @bentoml.api(input_spec=NoForm)
-    def card(self) -> Any:
-        """The card of the model."""
-        return Response(self._predictor.card.model_dump_json(), media_type="application/json")
+    async def card(self) -> Any:
+        """The card of the model, and what its release says of it."""
+        return JSONResponse(self._released.card)
+
+    @bentoml.api(input_spec=NoForm)
+    async def examples(self) -> Any:
+        """Films to try, each with the answer that the model gave at its release."""
+        return JSONResponse({"examples": [example.as_json() for example in self._released.examples]})
 
 
-def answer(received: Received, work: Callable[[], Any]) -> Any:
+async def answered(received: Received, work: Callable[[], Awaitable[Response]]) -> Response:
     """Do the work on what was received, or say why it cannot be done."""
     if received.fault is not None:
         return refusal(received.fault.status, received.fault.sentence)
     try:
-        return work()
+        return await work()
     except ImageError as error:
         return refusal(422, str(error))
 
 
-FilmService.add_asgi_middleware(OneShapeOfError)  # type: ignore[attr-defined]  # the decorator made it a service
+async def metrics(request: Request) -> Response:
+    """What can be watched, for Prometheus."""
+    return Response(METRICS.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def documentation(request: Request) -> Response:
+    """What can be asked, as OpenAPI."""
+    return JSONResponse(document(settings()))
+
+
+def cors(app: App) -> App:
+    """Let the web pages of the settings ask, and read what the service says beside its answers."""
+    if not (origins := settings().origins):
+        return app
+    seen = ["X-Request-ID", "Retry-After", "Filmgate-Window"]
+    return CORSMiddleware(app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=seen)
+
+
+def admission(app: App) -> App:
+    """The door, with the limits of the settings."""
+    return Admission(app, settings(), METRICS, CALLS)
+
+
+for layer in (cors, admission, OneShapeOfError):  # from the outermost inwards
+    FilmService.add_asgi_middleware(layer)  # type: ignore[attr-defined]  # the decorator made it a service
+FilmService.mount_asgi_app(  # type: ignore[attr-defined]
+    Starlette(routes=[Route("/metrics", metrics), Route("/docs.json", documentation)])
+)

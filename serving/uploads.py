@@ -1,11 +1,13 @@
 """What a client sends: a multipart form with films, read within limits, in memory, with no file left behind.
 
 BentoML's own reading of forms would fetch an address that stands where a file should, and answers a malformed form
-with status 500; so that these forms read themselves.
+with status 500; so that these forms read themselves. What a client wrote (names, texts) is never repeated in a fault,
+since it may name a patient.
 """
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +16,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-MOST_BYTES = 64 * 2**20
-MOST_DRAINED = 4 * MOST_BYTES
+from serving.settings import settings
+
 MOST_FILES = 100
 USUAL_OPACITY = 0.6
+SIDES = (64, 4096)  # pixels of the longer side of an explanation that may be asked for
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,16 @@ class Received:
     """What a form held: the bytes of its films in order, its text fields, or why it could not be read."""
 
     films: tuple[bytes, ...] = ()
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
 
 
 class _TooLarge(MultiPartException):
     """The body is larger than a form may be."""
+
+
+class _UnclearError(ValueError):
+    """A field does not say what it must."""
 
 
 class FilmForm(bentoml.IODescriptor):
@@ -53,19 +60,23 @@ class FilmForm(bentoml.IODescriptor):
 
 
 class ExplainForm(FilmForm):
-    """A form with one film, and how opaque its heatmap shall be, in [0, 1]."""
+    """A form with one film, and how its heatmap shall be drawn."""
 
     opacity: float = USUAL_OPACITY
+    size: int | None = None
+    window_center: float | None = None
+    window_width: float | None = None
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> Self:
-        """Read the form; the opacity may also stand in the address, as `?opacity=0.4`."""
-        received = await receive(request, "image")
-        asked = dict(received.fields).get("opacity", request.query_params.get("opacity", str(USUAL_OPACITY)))
-        opacity = _share(asked)
-        if opacity is None and received.fault is None:
-            received = _refused(400, f"The opacity is {asked[:40]!r}. Expected a number from 0 to 1.")
-        return cls.model_construct(image=received, opacity=opacity)
+        """Read the form; what is asked for may also stand in the address, as `?opacity=0.4`."""
+        received, asked = await receive(request, "image"), {}
+        if received.fault is None:
+            try:
+                asked = _drawing({**request.query_params, **received.fields})
+            except _UnclearError as error:
+                received = _refused(400, str(error))
+        return cls.model_construct(image=received, **asked)
 
 
 class BatchForm(bentoml.IODescriptor):
@@ -95,75 +106,111 @@ async def receive(request: Request, field: str | None) -> Received:
         field: name of the one file that is expected; None takes every file, in order.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    body = Body(request, settings().max_upload_mib * 2**20)
     if kind != "multipart/form-data":
-        await _drain(request)
-        return _refused(415, f"The request is {kind or 'of no content type'}. Send multipart/form-data.")
-    parser = MultiPartParser(request.headers, _limited(request), max_files=MOST_FILES, max_fields=MOST_FILES)
-    parser.spool_max_size = MOST_BYTES  # films stay in memory, so that none is ever written to a disk
+        await body.drain()
+        return _refused(415, "The request is no multipart/form-data. Send a form with the film as a file.")
+    parser = MultiPartParser(request.headers, body.chunks(), max_files=MOST_FILES, max_fields=MOST_FILES)
+    parser.spool_max_size = body.most  # films stay in memory, so that none is ever written to a disk
     try:
         form = await parser.parse()
     except _TooLarge as error:
-        await _drain(request)
+        await body.drain()
         return _refused(413, error.message)
-    except (MultiPartException, ClientDisconnect, KeyError, ValueError) as error:
-        return _refused(400, f"The form cannot be read ({_reason(error)}). Send multipart/form-data with a film.")
+    except (MultiPartException, ClientDisconnect, KeyError, ValueError):
+        await body.drain()
+        return _refused(
+            400, f"The form cannot be read, or has more than {MOST_FILES} files. Send multipart/form-data with a film."
+        )
     try:
         return await _films(form, field)
     finally:
         await form.close()
 
 
+class Body:
+    """What a request brings, piece by piece."""
+
+    def __init__(self, request: Request, most: int) -> None:
+        """Nothing is read yet.
+
+        Args:
+            most: bytes that it may have.
+        """
+        self.most, self._request, self._size, self._over = most, request, 0, False
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Its pieces.
+
+        Raises:
+            MultiPartException: there are too many bytes.
+            ClientDisconnect: the client is gone.
+        """
+        while not self._over:
+            yield await self._next()
+            if self._size > self.most:
+                raise _TooLarge(too_large(self._size, self.most))
+
+    async def drain(self) -> None:
+        """Let the client finish, since one that is cut off while it sends never reads its answer."""
+        with suppress(ClientDisconnect):
+            while not self._over and self._size < 4 * self.most:
+                await self._next()
+
+    async def _next(self) -> bytes:
+        message = await self._request.receive()
+        if message["type"] == "http.disconnect":
+            self._over = True
+            raise ClientDisconnect
+        self._over = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        self._size += len(piece)
+        return piece
+
+
 async def _films(form: FormData, field: str | None) -> Received:
     files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-    texts = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     wanted = [file for name, file in files if field in (None, name)]
     if field is not None and len(wanted) > 1:
         return _refused(400, f"The form has {len(wanted)} files '{field}'. Send one, or ask /predict_batch.")
-    if field is not None and not wanted and field in dict(texts):
+    if field is not None and not wanted and field in texts:
         return _refused(400, f"The field '{field}' is text. Send the film as a file.")
     if not wanted:
-        names = ", ".join(f"'{name[:40]}'" for name, _ in form.multi_items()[:5]) or "nothing"
-        return _refused(400, f"The form has no file '{field or 'images'}' (it has: {names}). Send the film as a file.")
+        others = f"{len(files)} other files and {len(texts)} texts" if files or texts else "nothing"
+        return _refused(400, f"The form has no file '{field or 'images'}', but {others}. Send the film as a file.")
     return Received(tuple([await file.read() for file in wanted]), texts)
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise _TooLarge(_too_large(int(declared)))
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > MOST_BYTES:
-            raise _TooLarge(_too_large(total))
-        yield chunk
+def too_large(size: int, most: int) -> str:
+    """That a request holds more bytes than it may."""
+    return f"The request has {size / 2**20:.0f} MiB or more. Expected at most {most // 2**20} MiB."
 
 
-def _share(text: str) -> float | None:
-    """The number from 0 to 1 that a text says, if it does."""
-    try:
-        number = float(text)
-    except ValueError:
+def _drawing(asked: Mapping[str, str]) -> dict[str, Any]:
+    opacity, size = _number(asked, "opacity", 0, 1), _number(asked, "size", *SIDES)
+    centre, width = _number(asked, "window_center", -1e9, 1e9), _number(asked, "window_width", 1, 1e9)
+    if (centre is None) != (width is None):
+        raise _UnclearError("A window needs both window_center and window_width. Send both, or neither.")
+    return {
+        "opacity": USUAL_OPACITY if opacity is None else opacity,
+        "size": None if size is None else round(size),
+        "window_center": centre,
+        "window_width": width,
+    }
+
+
+def _number(asked: Mapping[str, str], name: str, least: float, most: float) -> float | None:
+    """The number that a field holds, None where there is no such field."""
+    if name not in asked:
         return None
-    return number if 0 <= number <= 1 else None
-
-
-def _too_large(size: int) -> str:
-    return f"The request has {size / 2**20:.0f} MiB or more. Expected at most {MOST_BYTES // 2**20} MiB."
-
-
-async def _drain(request: Request) -> None:
-    """Let the client finish, since one that is cut off while it sends never reads its answer."""
-    total = 0
-    while total < MOST_DRAINED:
-        message = await request.receive()
-        total += len(message.get("body", b""))
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "message", "") or error or type(error).__name__).rstrip(".")
+    try:
+        number = float(asked[name])
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise _UnclearError(f"The field {name} is no number from {least:g} to {most:g}. Correct it, or leave it out.")
+    return number
 
 
 def _refused(status: int, sentence: str) -> Received:

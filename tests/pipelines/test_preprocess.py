@@ -3,9 +3,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipelines import preprocess
+from pipelines import images, preprocess
 from pipelines.errors import DataError
-from pipelines.images import load
 from pipelines.ingest import run as ingest
 from pipelines.prepared import read_split
 from pipelines.recipe import AlikeParams, AugmentParams, SplitParams
@@ -55,7 +54,7 @@ def test_every_usable_image_is_prepared_as_the_service_would(films, prepare, lab
         assert isinstance(pixels, np.memmap)
         assert pixels.dtype == np.uint8
         for picture, path, target, label in zip(pixels, rows["path"], rows["target"], rows["label"], strict=True):
-            assert np.array_equal(picture, load((films / path).read_bytes(), small_image))
+            assert np.array_equal(picture, images.prepare(images.read((films / path).read_bytes()), small_image))
             assert labels.names[target] == label
         seen += list(rows["image_id"])
     assert len(seen) == 39

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from pipelines import package
 from pipelines.recipe_file import load_sections
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ("recipe", "source", "external", "split", "augment", "train", "card")  # that the package stage takes
+SECTIONS = ("recipe", "source", "external", "split", "augment", "train", "serve", "card")  # that the package stage takes
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ def write_evaluation(folder):
     rows = {"split": ["test"] * 2, "patient_id": ["p1", "p2"], "site": "home", "view": None, "sex": "F", "age": 40.0}
     pd.DataFrame(rows).to_parquet(folder / "probabilities.parquet")
     pd.DataFrame(rows)[["split"]].to_parquet(folder / "images.parquet")
+
+
+def write_prepared(folder):
+    """Validation films of the brightness model: dark ones are NORMAL, bright ones PNEUMONIA."""
+    folder.mkdir(parents=True, exist_ok=True)
+    greys = np.array([50, 60, 70, 80, 170, 180, 190, 200], dtype=np.uint8)
+    np.save(folder / "val.npy", np.tile(greys[:, None, None, None], (1, 32, 32, 1)))
+    pd.DataFrame({"label": ["NORMAL"] * 4 + ["PNEUMONIA"] * 4}).to_parquet(folder / "val.parquet")
 
 
 def free_port():
@@ -117,8 +126,10 @@ def release(tmp_path_factory, model_folder):
     folder = tmp_path_factory.mktemp("chain")
     write_evaluation(folder / "evaluation")
     (folder / "profile.json").write_text('{"images": 40, "statistics": {}}')
+    write_prepared(folder / "prepared")
     sections = load_sections(ROOT / "recipes" / "demo.yaml", SECTIONS)
-    package.run(model_folder, folder / "evaluation", folder / "profile.json", folder / "release", **sections)
+    made = (folder / "evaluation", folder / "profile.json", folder / "prepared", folder / "release")
+    package.run(model_folder, *made, **sections)
     return folder / "release"
 
 

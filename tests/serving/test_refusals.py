@@ -33,8 +33,8 @@ def through(app, path="/predict", method="POST"):
         (JSONResponse({"error": "2 errors", "detail": [1]}, 400), "2 errors."),
         (PlainTextResponse("Too many", 429), "Too many."),
         (Response(status_code=418), "The request was answered with status 418."),
-        (PlainTextResponse("Method Not Allowed", 405), "/predict does not take POST."),
-        (PlainTextResponse("Not Found", 404), "There is no /predict here."),
+        (PlainTextResponse("Method Not Allowed", 405), "This address does not take this method."),
+        (PlainTextResponse("Not Found", 404), "There is nothing at this address."),
     ],
 )
 def test_every_error_has_the_same_shape(answer, says):

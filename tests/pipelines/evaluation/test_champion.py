@@ -9,7 +9,7 @@ from PIL import Image
 from pipelines.card import sha256
 from pipelines.errors import ReleaseError
 from pipelines.evaluation.champion import answers_of, read_champion, terms_of
-from pipelines.images import load
+from pipelines.images import prepare, read
 from pipelines.recipe import ImageParams, LabelParams
 from tests.pipelines.conftest import card_of, write_model
 
@@ -55,7 +55,7 @@ def test_it_sees_each_film_prepared_anew_where_it_takes_another_form(production,
     champion = read_champion(production, "tiny", labels)
     other = SMALL.model_copy(update={"height": 8, "width": 8})
     found = answers_of(champion, np.zeros((3, 8, 8, 1), dtype=np.uint8), other, *raw)
-    films = np.stack([load(raw[0] / path, SMALL) for path in raw[1]["path"]])
+    films = np.stack([prepare(read(raw[0] / path), SMALL) for path in raw[1]["path"]])
     assert found.to_numpy() == pytest.approx(champion.classifier.answer_all(films).probability)
     assert len(set(found["champion_probability_PNEUMONIA"])) > 1
 

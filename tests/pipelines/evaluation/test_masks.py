@@ -4,7 +4,7 @@ from PIL import Image
 
 from pipelines.errors import DataError
 from pipelines.evaluation.masks import check_some, mask_path, read_mask, read_masks
-from pipelines.images import load
+from pipelines.images import prepare, read
 from pipelines.recipe import ImageParams
 
 FILM, MASK = "home/PNEUMONIA/p1.png", "home/masks/p1.png"
@@ -49,14 +49,14 @@ def test_film_and_mask_go_through_the_same_geometry(tmp_path, write, fit, shape,
     assert mask.shape == size
     assert mask.any()
     assert not mask.all()
-    assert np.array_equal(mask, load(tmp_path / FILM, params)[..., 0] >= 128)
+    assert np.array_equal(mask, prepare(read(tmp_path / FILM), params)[..., 0] >= 128)
 
 
 def test_a_mask_may_have_another_resolution_than_its_film(tmp_path, write):
     write(FILM, rectangle(60, 90))
     write(MASK, np.kron(rectangle(60, 90), np.ones((2, 2), dtype=np.uint8)))
     mask = read_mask(tmp_path, FILM, MASK, image())
-    film = load(tmp_path / FILM, image())[..., 0] >= 128
+    film = prepare(read(tmp_path / FILM), image())[..., 0] >= 128
     assert (mask != film).sum() <= 0.1 * film.sum()
 
 
