@@ -176,14 +176,16 @@ def test_nobody_imports_flows_or_serving():
 
 
 def test_the_page_knows_the_client_alone():
-    ours = {name for name in imported(ROOT / "serving/app.py") if name.startswith(("serving.", "pipelines", "flows"))}
-    assert ours
-    assert {name.split(".")[1] for name in ours if name.startswith("serving.")} == {"client"}
-    assert {name for name in ours if name.startswith("pipelines")} <= {
-        "pipelines.errors",
-        "pipelines.errors.ServiceError",
-        "pipelines.errors.FilmgateError",
-    }
+    parts = [ROOT / "serving/app.py", *(ROOT / "serving/page").rglob("*.py")]
+    names = {name for path in parts for name in imported(path) if name.startswith(("serving.", "pipelines", "flows"))}
+    assert "serving.client" in names
+    assert {name.split(".")[1] for name in names if name.startswith("serving.")} == {"client", "page"}
+    assert not {name for name in names if name.startswith(("pipelines", "flows"))}
+
+
+def test_the_client_knows_errors_and_the_notice_alone():
+    found = {path.relative_to(ROOT).as_posix() for path in own_files(ROOT / "serving/client.py")}
+    assert found == {"pipelines/__init__.py", "pipelines/errors.py", "pipelines/notice.py"}
 
 
 def test_keras_stays_in_few_rooms():

@@ -1,0 +1,257 @@
+"""A service whose every word a test decides, the page as its customer, and a browser that looks at the page."""
+
+import base64
+import io
+import shutil
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+KEY = "a key"
+TESTED = {
+    "test": {"n": 412, "patients": 220, "auc": 0.974, "auc_low": 0.957, "auc_high": 0.987, "sensitivity": 0.951},
+    "external": {"n": 300, "patients": 160, "auc": 0.912, "auc_low": 0.874, "auc_high": 0.944, "sensitivity": 0.883},
+}
+CARD = {
+    "recipe": "demo",
+    "title": "Pneumonia on phantom chest films",
+    "version": "abc123def456",
+    "sha256": "abc123def456" + "0" * 52,
+    "labels": {"names": ["NORMAL", "PNEUMONIA"], "positive": "PNEUMONIA"},
+    "threshold": 0.5,
+    "refer": [0.4, 0.6],
+    "released": {"date": "2026-11-20T10:00:00Z", "tested": TESTED},
+    "flags": [],
+    "about": {"intended_use": "To show the chain. For nothing else.", "funding": None},
+}
+WINDOW = (2000.0, 3000.0, 0.0, 4095.0)
+
+
+def answer(probability=0.8125, **changes):
+    """What /predict says."""
+    decision = "positive" if probability >= 0.6 else "negative" if probability <= 0.4 else "refer"
+    values = {
+        "label": "PNEUMONIA" if probability >= 0.5 else "NORMAL",
+        "probability": probability,
+        "probabilities": {"NORMAL": 1 - probability, "PNEUMONIA": probability},
+        "threshold": 0.5,
+        "decision": decision,
+        "familiarity": 0.64,
+        "model": {name: CARD[name] for name in ("recipe", "version", "sha256")},
+        "notice": "For research use only. This is not a medical device, and no diagnosis may rest on its answer.",
+        "reason": None,
+        "a_key_of_later": 1,
+    }
+    return {**values, **changes}
+
+
+class Service:
+    """A prediction service that says what a test tells it to.
+
+    Args:
+        card: what /card says.
+        says: from the bytes of a film to what /predict says: a dictionary, or (status, dictionary, headers).
+        explains: from the bytes of a film to an error in that shape, or None where it is drawn.
+        examples: what /examples says; None where there is none.
+        delay: seconds before /predict answers.
+        away: whether every request is answered with status 502, as a proxy does whose service is gone.
+        key: that is asked for.
+        asked: paths of the requests so far, with their form fields.
+    """
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.card = CARD
+        self.says = lambda film: answer()
+        self.explains = lambda film: None
+        self.examples = None
+        self.delay = 0.0
+        self.key = None
+        self.asked = []
+
+    def count(self, path):
+        return sum(asked == path for asked, _ in self.asked)
+
+    async def handle(self, request):
+        async with request.form() as form:
+            film = await form["image"].read() if "image" in form else b""
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        self.asked.append((request.url.path, fields))
+        if self.key is not None and request.headers.get("X-API-Key") != self.key:
+            return said((401, {"error": "The request has no valid API key."}, {"X-Request-ID": "request-401"}))
+        return await run_in_threadpool(self.respond, request.url.path, film, fields)
+
+    def respond(self, path, film, fields):
+        if path == "/readyz":
+            return Response()
+        if path == "/predict":
+            time.sleep(self.delay)
+            return said(self.says(film))
+        if path == "/explain":
+            return said(self.explains(film)) if self.explains(film) else drawn(film, fields)
+        if path == "/card":
+            return said(self.card)
+        if path == "/examples" and self.examples is not None:
+            return said({"examples": self.examples})
+        return said((404, {"error": f"There is no {path} here."}, {}))
+
+
+def said(content):
+    body, status, headers = (content, 200, {}) if isinstance(content, dict) else (content[1], content[0], content[2])
+    return JSONResponse(body, status, headers)
+
+
+def drawn(film, fields):
+    """The film as PNG, its left half under heat; one that begins with DICM has a window."""
+    opacity, headers, grey = float(fields["opacity"]), {}, None
+    if film.startswith(b"DICM"):
+        center, width = float(fields.get("window_center", WINDOW[0])), float(fields.get("window_width", WINDOW[1]))
+        headers = {"Filmgate-Window": f"{center} {width} {WINDOW[2]} {WINDOW[3]}"}
+        levels = np.tile(np.linspace(0, 4095, 300), (240, 1))
+        grey = np.clip((levels - center) / width + 0.5, 0, 1) * 255
+    pixels = np.asarray(Image.open(io.BytesIO(film)).convert("RGB")) if grey is None else np.stack([grey] * 3, -1)
+    pixels = pixels.astype(float)
+    half = pixels.shape[1] // 2
+    pixels[:, :half] = pixels[:, :half] * (1 - 0.7 * opacity) + np.array([255, 120, 0]) * 0.7 * opacity
+    file = io.BytesIO()
+    Image.fromarray(pixels.round().astype(np.uint8)).save(file, "PNG")
+    return Response(file.getvalue(), media_type="image/png", headers=headers)
+
+
+@pytest.fixture(scope="session")
+def service_address(processes):
+    """A running `Service`, and its address."""
+    told = Service()
+    routes = [Route(path, told.handle, methods=["GET", "POST"]) for path in ("/{path:path}",)]
+    port = processes.free_port()
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield told, f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def service(service_address):
+    """The service, told nothing yet."""
+    service_address[0].reset()
+    return service_address[0]
+
+
+@pytest.fixture(scope="session")
+def start_page(processes):
+    """Starts the page as a customer of a service: `start_page("http://127.0.0.1:3000")` is its address."""
+    running = []
+
+    def start(address, **environment):
+        port = processes.free_port()
+        command = [sys.executable, "-m", "streamlit", "run", "serving/app.py", "--server.port", str(port)]
+        process = processes.running(command, FILMGATE_SERVICE=address, **environment)
+        running.append(process)
+        processes.seconds_until(f"http://127.0.0.1:{port}/_stcore/health", process.__enter__())
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for process in running:
+        process.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def page_address(start_page, service_address):
+    """The page of the service; its patience ends after two seconds."""
+    return start_page(service_address[1], FILMGATE_TIMEOUT="2", FILMGATE_API_KEY=KEY)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with sync_playwright() as player:
+        started = player.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def look(browser, service, page_address):
+    """Opens the page: `look(width=390, scheme="dark")`. A fault of the page's own JavaScript fails the test."""
+    faults, contexts = [], []
+
+    def open_page(address=page_address, width=1280, height=800, scheme="light", **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(15_000)
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.goto(address)
+        tab.locator("h1").wait_for()
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+@pytest.fixture(scope="session")
+def film():
+    """A film as PNG, each number another one: `film(3)`."""
+
+    def encode(number=0, size=(300, 240)):
+        across, down = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+        grey = 200 * np.exp(-((np.abs(across) - 0.4) ** 2 * 9 + down**2 * 2)) + number
+        file = io.BytesIO()
+        Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(file, "PNG")
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def put():
+    """Puts files on the page: `put(tab, {"a.png": film(1)})`."""
+
+    def drop(tab, files):
+        tab.locator("input[type=file]").set_input_files(
+            [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files.items()]
+        )
+
+    return drop
+
+
+@pytest.fixture(scope="session")
+def an_answer():
+    """What the service says of a film: `an_answer(0.2, reason="...")`."""
+    return answer
+
+
+@pytest.fixture(scope="session")
+def card():
+    """The card of the model that the service runs."""
+    return CARD
+
+
+@pytest.fixture(scope="session")
+def as_example(film):
+    def encode(name, number, label):
+        return {"name": name, "film": base64.b64encode(film(number)).decode(), "label": label, "answer": answer()}
+
+    return encode
