@@ -1,11 +1,12 @@
-"""Adaptive batching: films of requests that wait at the same time go through the model together.
+"""Adaptive batching: films of requests that wait at the same time go through the model together, where that is faster.
 
-Nothing waits for a batch to fill. A lane that becomes free takes what is waiting by then, shared with the other free
-lanes, so that the batch grows with the load and a lone request is not delayed (the policy of Clipper's adaptive
-batching without its delay: Crankshaw et al. 2017, NSDI).
+Nothing waits for a batch to fill: a lane that becomes free takes what is waiting by then. How many films it takes is
+learned while it runs, since larger batches are faster on a GPU and with small models, and slower where they no longer
+fit a processor's cache (after the search for a batch size of Clipper, Crankshaw et al. 2017, NSDI).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,35 @@ import numpy as np
 from pipelines.inference import Answers
 
 Model = Callable[[np.ndarray], Answers]
+Waiting = tuple[np.ndarray, "asyncio.Future[Answers]"]
+MEMORY = 0.8  # of what was measured before, against the newest measurement
+TRIALS = 50  # batches until a size that was slower is tried again
+
+
+class Pace:
+    """Which batch size is the fastest for a film: powers of two up to a limit."""
+
+    def __init__(self, most: int) -> None:
+        """Nothing is known yet.
+
+        Args:
+            most: films of a batch.
+        """
+        self._seconds: dict[int, float] = {2**power: 0.0 for power in range(most.bit_length())}  # 0: not tried
+        self._chosen = 0
+
+    def choose(self, waiting: int) -> int:
+        """The size of the next batch, at most as large as what is waiting."""
+        sizes = [size for size in self._seconds if size <= waiting]
+        self._chosen += 1
+        if self._chosen % TRIALS == 0:
+            return sizes[self._chosen // TRIALS % len(sizes)]
+        return min(sizes, key=self._seconds.__getitem__)
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Keep how long a batch took."""
+        before, now = self._seconds[size], seconds / size
+        self._seconds[size] = MEMORY * before + (1 - MEMORY) * now if before else now
 
 
 class Batcher:
@@ -29,13 +59,13 @@ class Batcher:
             most: films of a batch.
             seen: is told the size of each batch.
         """
-        self._model, self._most, self._seen = model, most, seen
+        self._model, self._pace, self._seen = model, Pace(most), seen
         self._free, self._lanes = lanes, ThreadPoolExecutor(lanes, thread_name_prefix="model")
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[Answers]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     async def answer(self, frame: np.ndarray) -> Answers:
-        """What the model says of one film, as a batch of one.
+        """What the model says of one film, as answers of one.
 
         Who stops waiting gives up the place in the queue.
 
@@ -58,14 +88,17 @@ class Batcher:
             self._running.add(task)  # the loop itself does not keep a task alive
             task.add_done_callback(self._running.discard)
 
-    def _next(self) -> Sequence[tuple[np.ndarray, asyncio.Future[Answers]]]:
+    def _next(self) -> Sequence[Waiting]:
         self._waiting = deque(entry for entry in self._waiting if not entry[1].done())
-        share = min(self._most, ceil(len(self._waiting) / self._free))
-        return [self._waiting.popleft() for _ in range(share)]
+        if not self._waiting:
+            return ()
+        size = self._pace.choose(ceil(len(self._waiting) / self._free))  # the other free lanes get their share
+        return [self._waiting.popleft() for _ in range(size)]
 
-    async def _run(self, batch: Sequence[tuple[np.ndarray, asyncio.Future[Answers]]]) -> None:
+    async def _run(self, batch: Sequence[Waiting]) -> None:
         frames = np.stack([frame for frame, _ in batch])
         self._seen(len(batch))
+        begun = time.perf_counter()
         try:
             answers = await asyncio.get_running_loop().run_in_executor(self._lanes, self._model, frames)
         except Exception as error:  # whatever stops the model is told to everyone who waits
@@ -73,6 +106,7 @@ class Batcher:
                 if not told.done():
                     told.set_exception(error)
         else:
+            self._pace.learn(len(batch), time.perf_counter() - begun)
             for row, (_, told) in enumerate(batch):
                 if not told.done():
                     told.set_result(answers.row(row))
