@@ -48,7 +48,7 @@ def file_name(film: Film) -> str:
 
 def window_in_words(window: Window) -> str:
     """In which window a film is shown."""
-    return f"center {window.center:g}, width {window.width:g}"
+    return f"centre {window.center:g}, width {window.width:g}"
 
 
 def _facts(film: Film, zone: tzinfo | None) -> list[tuple[str, str]]:

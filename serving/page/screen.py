@@ -50,7 +50,7 @@ def trouble(tray: Tray, error: AskError) -> None:
     fault(error)
     waiting = sum(film.state == "waiting" for film in tray.films.values())
     if waiting:
-        st.caption(f"{waiting} {'film waits' if waiting == 1 else 'films wait'} for it.")
+        st.html(f'<p class="fg-soft">{waiting} {"film waits" if waiting == 1 else "films wait"} for it.</p>')
     if st.button("Try again", key="again"):
         tray.trouble = None
         st.rerun()
@@ -75,7 +75,9 @@ def intake(tray: Tray) -> None:
     """Where films are dropped. They move to the tray, so that the field is empty again for the next ones."""
     label = "Drop more films here" if tray.films else "Drop films here: JPEG, PNG or DICOM"
     files = st.file_uploader(label, accept_multiple_files=True, key=f"intake{tray.lot}")
-    st.caption("A film is sent to the service and kept nowhere. This page forgets it when you leave.")
+    st.html(
+        '<p class="fg-soft">A film is sent to the service and kept nowhere. This page forgets it when you leave.</p>'
+    )
     if files:
         tray.add((file.name, file.getvalue()) for file in files)
         tray.lot += 1

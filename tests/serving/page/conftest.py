@@ -17,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.client import Prediction
+
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
 KEY = "a key"
@@ -66,7 +68,6 @@ class Service:
         explains: from the bytes of a film to an error in that shape, or None where it is drawn.
         examples: what /examples says; None where there is none.
         delay: seconds before /predict answers.
-        away: whether every request is answered with status 502, as a proxy does whose service is gone.
         key: that is asked for.
         asked: paths of the requests so far, with their form fields.
     """
@@ -110,6 +111,29 @@ class Service:
         return said((404, {"error": f"There is no {path} here."}, {}))
 
 
+class Coming:
+    """A service that is away at first."""
+
+    def __init__(self, port):
+        self.port, self.address, self.told, self.server = port, f"http://127.0.0.1:{port}", Service(), None
+
+    def start(self):
+        routes = [Route("/{path:path}", self.told.handle, methods=["GET", "POST"])]
+        self.server = uvicorn.Server(
+            uvicorn.Config(Starlette(routes=routes), port=self.port, log_level="error", ws="none")
+        )
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.server is not None:
+            self.server.should_exit = True
+            self.thread.join()
+            self.server = None
+
+
 def said(content):
     body, status, headers = (content, 200, {}) if isinstance(content, dict) else (content[1], content[0], content[2])
     return JSONResponse(body, status, headers)
@@ -135,17 +159,10 @@ def drawn(film, fields):
 @pytest.fixture(scope="session")
 def service_address(processes):
     """A running `Service`, and its address."""
-    told = Service()
-    routes = [Route(path, told.handle, methods=["GET", "POST"]) for path in ("/{path:path}",)]
-    port = processes.free_port()
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield told, f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    running = Coming(processes.free_port())
+    running.start()
+    yield running.told, running.address
+    running.stop()
 
 
 @pytest.fixture
@@ -244,6 +261,17 @@ def an_answer():
 
 
 @pytest.fixture(scope="session")
+def predicted():
+    """The same as the client gives it: `predicted(0.2, reason="...")`."""
+
+    def make(probability=0.8125, **changes):
+        said = answer(probability, **changes)
+        return Prediction(**{name: value for name, value in said.items() if name != "a_key_of_later"})
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def card():
     """The card of the model that the service runs."""
     return CARD
@@ -255,3 +283,11 @@ def as_example(film):
         return {"name": name, "film": base64.b64encode(film(number)).decode(), "label": label, "answer": answer()}
 
     return encode
+
+
+@pytest.fixture
+def comes_and_goes(processes):
+    """A second service that a test starts and stops: `comes_and_goes.start()`, `.stop()`, at `.address`."""
+    other = Coming(processes.free_port())
+    yield other
+    other.stop()
