@@ -54,20 +54,24 @@ def compare(name, folder, rounds, seconds):
     """All sides of one model."""
     run_alone("benchmarks.serving_models", name, str(folder))
     film = drawn(MODELS[name])
-    with served(folder, "float32") as fast, served(folder, "int8") as faster, plain(folder, "keras") as keras:
-        with plain(folder, "decode") as bare:
-            print_resources({"service": fast, "service, int8": faster, "Keras in a handler": keras})
-            sides = {
-                "bare ONNX Runtime": lambda: bare_runtime(folder / "float32", film, seconds),
-                "service": lambda: asked(fast, "/predict", film, seconds),
-                "service, int8": lambda: asked(faster, "/predict", film, seconds),
-                "service, heatmap": lambda: asked(fast, "/explain", film, seconds, size="224"),
-                "Keras predict": lambda: asked(keras, "/predict", film, seconds),
-                "Keras predict and tape": lambda: asked(keras, "/explain", film, seconds),
-                "Starlette that decodes": lambda: asked(bare, "/predict", film, seconds),
-            }
-            rates = in_turn(sides, rounds)
-            lone = in_turn({call: lambda call=call: median_alone(fast, call, film) for call in CALLS}, rounds)
+    with (
+        served(folder, "float32") as fast,
+        served(folder, "int8") as faster,
+        plain(folder, "keras") as keras,
+        plain(folder, "decode") as bare,
+    ):
+        print_resources({"service": fast, "service, int8": faster, "Keras in a handler": keras})
+        sides = {
+            "bare ONNX Runtime": lambda: bare_runtime(folder / "float32", film, seconds),
+            "service": lambda: asked(fast, "/predict", film, seconds),
+            "service, int8": lambda: asked(faster, "/predict", film, seconds),
+            "service, heatmap": lambda: asked(fast, "/explain", film, seconds, size="224"),
+            "Keras predict": lambda: asked(keras, "/predict", film, seconds),
+            "Keras predict and tape": lambda: asked(keras, "/explain", film, seconds),
+            "Starlette that decodes": lambda: asked(bare, "/predict", film, seconds),
+        }
+        rates = in_turn(sides, rounds)
+        lone = in_turn({call: lambda call=call: median_alone(fast, call, film) for call in CALLS}, rounds)
     print_rates(rates)
     print_ratio("service / bare ONNX Runtime", rates["service"] / rates["bare ONNX Runtime"])
     print_ratio("service int8 / service", rates["service, int8"] / rates["service"])

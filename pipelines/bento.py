@@ -36,6 +36,7 @@ SERVED = (
     "serving/admission.py",
     "serving/answers.py",
     "serving/batching.py",
+    "serving/body.py",
     "serving/engine.py",
     "serving/metrics.py",
     "serving/openapi.py",

@@ -16,10 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from serving.body import Body, too_large
 from serving.metrics import Metrics
 from serving.refusals import App, Message, Receive, Send, refusal
 from serving.settings import Settings
-from serving.uploads import Body, too_large
 
 RETRY_SECONDS = 1
 LOG = logging.getLogger("bentoml.filmgate")  # below BentoML's own, so that `bentoml serve` shows it too

@@ -7,6 +7,7 @@ answered (one of the whole machine may lose the last seconds).
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from logging import LogRecord
@@ -60,7 +61,8 @@ class PredictionLog:
 
     def close(self) -> None:
         """Give the file back."""
-        self._lines.close()
+        with suppress(OSError):  # told when the line was written
+            self._lines.close()
 
 
 def line(now: datetime, request_id: str, call: str, film: Film, answer: dict[str, Any]) -> dict[str, Any]:
@@ -74,5 +76,5 @@ def line(now: datetime, request_id: str, call: str, film: Film, answer: dict[str
         **film.facts,
         **statistics,
         **{name: answer[name] for name in ("label", "probability", "decision", "familiarity")},
-        **answer["model"],
+        **{f"model_{name}": value for name, value in answer["model"].items()},
     }

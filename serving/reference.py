@@ -115,12 +115,15 @@ def examples(folder: Path) -> list[Example]:
     """
     try:
         entries = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return [
+        found = [
             Example(entry["name"], entry["label"], (folder / entry["name"]).read_bytes(), entry["answer"])
             for entry in entries
         ]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ReleaseError(f"The reference films of {folder} cannot be read ({error!r}). {AGAIN}") from None
+    if not found:
+        raise ReleaseError(f"{folder} has no reference film, so that nothing proves its answers. {AGAIN}")
+    return found
 
 
 def verify_answers(predictor: Predictor, films: Sequence[Example]) -> None:

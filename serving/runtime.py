@@ -180,4 +180,5 @@ def _drawable(picture: Image.Image, longest: int | None) -> Image.Image:
         scale = min(scale, longest / max(film.size))
     if scale == 1.0:
         return film
-    return film.resize((max(round(film.width * scale), 1), max(round(film.height * scale), 1)), reducing_gap=2.0)
+    sides = (max(int(side * scale + 1e-6), 1) for side in film.size)
+    return film.resize(tuple(sides), reducing_gap=2.0)

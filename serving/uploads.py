@@ -5,8 +5,7 @@ with status 500; so that these forms read themselves. What a client wrote (names
 since it may name a patient.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from serving.body import Body, TooLargeError
 from serving.settings import settings
 
 MOST_FILES = 100
@@ -38,10 +38,6 @@ class Received:
     films: tuple[bytes, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
-
-
-class _TooLarge(MultiPartException):
-    """The body is larger than a form may be."""
 
 
 class _UnclearError(ValueError):
@@ -114,7 +110,7 @@ async def receive(request: Request, field: str | None) -> Received:
     parser.spool_max_size = body.most  # films stay in memory, so that none is ever written to a disk
     try:
         form = await parser.parse()
-    except _TooLarge as error:
+    except TooLargeError as error:
         await body.drain()
         return _refused(413, error.message)
     except (MultiPartException, ClientDisconnect, KeyError, ValueError):
@@ -126,46 +122,6 @@ async def receive(request: Request, field: str | None) -> Received:
         return await _films(form, field)
     finally:
         await form.close()
-
-
-class Body:
-    """What a request brings, piece by piece."""
-
-    def __init__(self, request: Request, most: int) -> None:
-        """Nothing is read yet.
-
-        Args:
-            most: bytes that it may have.
-        """
-        self.most, self._request, self._size, self._over = most, request, 0, False
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Its pieces.
-
-        Raises:
-            MultiPartException: there are too many bytes.
-            ClientDisconnect: the client is gone.
-        """
-        while not self._over:
-            yield await self._next()
-            if self._size > self.most:
-                raise _TooLarge(too_large(self._size, self.most))
-
-    async def drain(self) -> None:
-        """Let the client finish, since one that is cut off while it sends never reads its answer."""
-        with suppress(ClientDisconnect):
-            while not self._over and self._size < 4 * self.most:
-                await self._next()
-
-    async def _next(self) -> bytes:
-        message = await self._request.receive()
-        if message["type"] == "http.disconnect":
-            self._over = True
-            raise ClientDisconnect
-        self._over = not message.get("more_body", False)
-        piece: bytes = message.get("body", b"")
-        self._size += len(piece)
-        return piece
 
 
 async def _films(form: FormData, field: str | None) -> Received:
@@ -180,11 +136,6 @@ async def _films(form: FormData, field: str | None) -> Received:
         others = f"{len(files)} other files and {len(texts)} texts" if files or texts else "nothing"
         return _refused(400, f"The form has no file '{field or 'images'}', but {others}. Send the film as a file.")
     return Received(tuple([await file.read() for file in wanted]), texts)
-
-
-def too_large(size: int, most: int) -> str:
-    """That a request holds more bytes than it may."""
-    return f"The request has {size / 2**20:.0f} MiB or more. Expected at most {most // 2**20} MiB."
 
 
 def _drawing(asked: Mapping[str, str]) -> dict[str, Any]:

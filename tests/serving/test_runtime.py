@@ -1,3 +1,4 @@
+import hashlib
 import io
 
 import numpy as np
@@ -5,8 +6,11 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import ImageError, ReleaseError
+from pipelines.images import read
 from pipelines.recipe import LabelParams
-from serving.runtime import Predictor
+from pipelines.statistics import measure
+from serving import runtime
+from serving.runtime import Drawing, Predictor
 
 
 @pytest.fixture
@@ -30,6 +34,12 @@ def flat(as_png):
 
 def decoded(png):
     return np.asarray(Image.open(io.BytesIO(png)), dtype=int)
+
+
+def explained(asked, content, size=None):
+    """The film with its heatmap, fully opaque, as numbers."""
+    film = asked.read_whole(content)
+    return decoded(asked.draw(film, asked.run(film.frame[None]), Drawing(1.0, size)))
 
 
 def test_the_answer_names_the_model_and_the_notice(predictor, flat):
@@ -61,14 +71,6 @@ def test_without_a_threshold_the_most_probable_label_answers(predictor, flat):
     assert said["threshold"] is None
 
 
-def test_a_batch_answers_like_one_film_at_a_time(predictor, flat):
-    asked = predictor()
-    films = [flat(60), b"no picture", flat(200)]
-    said = asked.predict_each(films)
-    assert [said[0], said[2]] == [asked.predict(films[0]), asked.predict(films[2])]
-    assert list(said[1]) == ["error"]
-
-
 def test_the_same_film_in_any_mode_has_the_same_probability(predictor, rng):
     levels = rng.integers(0, 256, (50, 60), dtype=np.uint8)
     grey, asked = Image.fromarray(levels), predictor()
@@ -83,28 +85,63 @@ def test_the_same_film_in_any_mode_has_the_same_probability(predictor, rng):
 
 def test_a_film_with_hardly_any_evidence_shows_hardly_any_heat(predictor, flat):
     asked = predictor(heat_scale=0.8)
-    weak, strong = (decoded(asked.explain(flat(grey), 1.0)) - grey for grey in (20, 200))
+    weak, strong = (explained(asked, flat(grey)) - grey for grey in (20, 200))
     assert np.abs(weak).max() < 20
     assert np.abs(strong).max() > 90
 
 
 def test_a_model_without_any_heat_draws_the_film_alone(predictor, flat):
-    drawn = decoded(predictor(heat_scale=0.0).explain(flat(0), 1.0))
-    assert (drawn == 0).all()
+    assert (explained(predictor(heat_scale=0.0), flat(0)) == 0).all()
 
 
 def test_a_very_large_film_is_drawn_smaller_in_the_same_shape(predictor, flat, monkeypatch):
     monkeypatch.setattr("serving.runtime.MOST_OVERLAY_PIXELS", 10_000)
-    height, width = decoded(predictor().explain(flat(90, (200, 400)), 0.5)).shape[:2]
+    height, width = explained(predictor(), flat(90, (200, 400))).shape[:2]
     assert height * width <= 10_000
     assert width / height == pytest.approx(2, rel=0.02)
 
 
-@pytest.mark.parametrize("call", ["predict", "explain"])
+@pytest.mark.parametrize(("size", "shape"), [(None, (200, 400)), (100, (50, 100)), (4000, (200, 400))])
+def test_a_smaller_picture_may_be_asked_for_and_a_larger_one_is_not_made_up(predictor, flat, size, shape):
+    assert explained(predictor(), flat(90, (200, 400)), size).shape[:2] == shape
+
+
+@pytest.mark.parametrize(("kind", "times"), [("JPEG", 2), ("MPO", 2), ("PNG", 1), ("TIFF", 1)])
+def test_a_film_with_what_the_model_sees_is_decoded_no_more_than_it_must(predictor, rng, kind, times, monkeypatch):
+    read_times = []
+    monkeypatch.setattr(runtime, "read", lambda *given, read=runtime.read: read_times.append(1) or read(*given))
+    asked, file = predictor(), io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (480, 800), dtype=np.uint8)).save(file, kind)
+    film = asked.read_whole(file.getvalue())
+    assert len(read_times) == times
+    assert film.picture.size == (800, 480)
+    assert np.array_equal(film.frame, asked.read(file.getvalue()).frame)
+
+
+def test_what_is_known_of_a_film_is_what_a_manifest_would_say(predictor, as_png, rng):
+    content = as_png(rng.integers(0, 256, (90, 120), dtype=np.uint8))
+    film = predictor().read(content)
+    assert film.facts == {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "width": 120,
+        "height": 90,
+        "mode": "L",
+        "bits": 8,
+    }
+    assert film.statistics == measure(read(content))[0]
+
+
+def test_a_film_may_be_too_large_for_the_service(release_model, tmp_path, flat):
+    release_model(tmp_path)
+    with pytest.raises(ImageError, match=r"has 30 x 40 pixels\. Expected at most 1,000 in all\."):
+        Predictor(tmp_path, most_pixels=1000).read(flat(90))
+
+
+@pytest.mark.parametrize("call", ["read", "read_whole", "predict"])
 def test_bytes_that_are_no_picture_are_an_image_error(predictor, call):
-    arguments = (0.5,) if call == "explain" else ()
     with pytest.raises(ImageError, match="no picture"):
-        getattr(predictor(), call)(b"hello", *arguments)
+        getattr(predictor(), call)(b"hello")
 
 
 def test_a_model_that_is_not_the_one_of_its_card_is_refused(release_model, tmp_path):

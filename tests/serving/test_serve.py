@@ -1,9 +1,11 @@
+import json
 import shutil
 import socket
 import subprocess
 
 import pytest
 
+from pipelines.card import sha256
 from serving.serve import main, released_bento, unpacked
 
 
@@ -68,13 +70,28 @@ def test_a_bento_is_unpacked_once(release, tmp_path):
 
 @pytest.mark.parametrize(
     ("file", "old", "new"),
-    [("model.onnx", b"brightness", b"brightnesS"), ("card.json", b'"sha256": "', b'"sha256": "0')],
+    [("model.onnx", b"brightness", b"brightnesS"), ("card.json", b'"threshold": 0.5', b'"threshold": 0.6')],
 )
 def test_a_changed_model_is_refused_at_start(release, tmp_path, refusal, file, old, new):
     folder = unpacked(released_bento(release, "demo"), tmp_path / "unpacked")
     changed = next(folder.glob(f"models/*/*/{file}"))
     changed.write_bytes(changed.read_bytes().replace(old, new))
-    assert "The file was changed" in refusal(release, tmp_path)
+    assert f"{file} has SHA-256" in refusal(release, tmp_path)
+
+
+def test_a_reference_film_that_is_answered_differently_is_refused_at_start(release, tmp_path, refusal):
+    folder = unpacked(released_bento(release, "demo"), tmp_path / "unpacked")
+    films, note = next(folder.glob("models/*/*/reference.json")), folder / "src/serving/released.json"
+    entries, named = json.loads(films.read_text()), json.loads(note.read_text())
+    entries[0]["answer"]["probabilities"]["NORMAL"] -= 0.01
+    films.write_text(json.dumps(entries))
+    note.write_text(json.dumps(named | {"files": named["files"] | {films.name: sha256(films)}}))
+    assert f"The reference film {entries[0]['name']} is answered differently" in refusal(release, tmp_path)
+
+
+def test_a_wrong_setting_is_refused_at_start(release, tmp_path, refusal, monkeypatch):
+    monkeypatch.setenv("FILMGATE_DEVICE", "tpu")
+    assert "FILMGATE_DEVICE is 'tpu'" in refusal(release, tmp_path)
 
 
 def test_a_missing_model_is_refused_at_start(release, tmp_path, refusal):
