@@ -104,9 +104,10 @@ def films(tray: Tray) -> None:
     """The films on the page, each with its state."""
     if tray.films:
         many = len(tray.films)
-        done = f"{tray.done} of {many} read" if tray.done < many else f"{many}, all read" if many > 1 else "1"
+        films = "1 film" if many == 1 else f"{many} films"
+        title = f"{tray.done} of {films} read" if tray.done < many else f"{films}, read"
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.html(f'<h2 class="fg-title">Films on this page: {done}</h2>', width="content")
+            st.html(f'<h2 class="fg-title">{title}</h2>', width="content")
             if st.button("Remove all", key="clear"):
                 tray.clear()
                 st.rerun()

@@ -136,10 +136,10 @@ function opacity(root) {
 // The sliders of the window. They ask for a new picture when they are let go.
 function windowing(root, data, wish) {
   const fields = root.querySelector(".window");
-  fields.hidden = !data.window;
+  const { lowest, highest } = data.window ?? { lowest: 0, highest: 0 };
+  fields.hidden = lowest >= highest;
   root.querySelector(".drawing").textContent = data.drawing ? "The film is being drawn anew." : "";
-  if (!data.window) return;
-  const { lowest, highest } = data.window;
+  if (fields.hidden) return;
   const step = highest - lowest >= 400 ? 1 : (highest - lowest) / 400 || 1;
   const sliders = { center: fields.querySelector(".center"), width: fields.querySelector(".width") };
   const limits = { center: [lowest, highest], width: [step, 2 * (highest - lowest)] };
