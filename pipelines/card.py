@@ -11,9 +11,11 @@ from pipelines.errors import ReleaseError
 from pipelines.recipe import ImageParams, LabelParams
 from pipelines.section import Section
 
+Range = tuple[float, float]
+
 
 class Familiarity(Section):
-    """Distances (Mahalanobis, squared) of validation images from the training images, at rising shares.
+    """Distances of validation images from the training images, as the model file gives them, at rising shares.
 
     Args:
         shares: rising, from 0 to 1.
@@ -24,6 +26,17 @@ class Familiarity(Section):
     shares: tuple[float, ...]
     distances: tuple[float, ...]
     refuse: float
+
+
+class Limits(Section):
+    """Lowest and highest value of each statistic of a picture (see `pipelines.statistics.Statistics`) that is usual."""
+
+    colour: Range
+    std: Range
+    mean: Range
+    dark: Range
+    bright: Range
+    border: Range
 
 
 class Card(Section):
@@ -39,6 +52,7 @@ class Card(Section):
         threshold: probability from which the answer is positive; null with more than two classes.
         refer: the open interval of probabilities in which the answer is left to a person, or null.
         familiarity: how unusual images were on validation.
+        limits: of what a picture is like; null in a card that was written before they were learnt.
         heat_scale: heat (contribution to the logit) that is drawn at full strength.
         facts: numbers about data, training and validation, for people.
     """
@@ -54,6 +68,7 @@ class Card(Section):
     threshold: float | None
     refer: tuple[float, float] | None
     familiarity: Familiarity
+    limits: Limits | None = None
     heat_scale: float
     facts: dict[str, Any]
 

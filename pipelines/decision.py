@@ -31,7 +31,7 @@ def familiarity(distance: float, reference: Familiarity) -> float:
     """Share of validation images that lay at least as far from the training images, in [0, 1].
 
     Args:
-        distance: squared Mahalanobis distance of the image's features.
+        distance: of the image, as the model file gives it.
     """
     if distance <= reference.distances[0]:
         return 1.0

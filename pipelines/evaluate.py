@@ -25,11 +25,12 @@ from pipelines.manifest import SPLITS, read_manifest
 from pipelines.prepared import read_split
 from pipelines.recipe import GateParams, LabelParams, MeasureParams, ThresholdParams
 from pipelines.stage import command, fresh_folder
+from pipelines.usual import COLUMNS
 
 __all__ = ["READS", "run"]
 
 MEASURED = ("test", "external")
-TOLD = ["image_id", "form", "index", "sha256", "width", "height"]  # of the manifest, beside what was prepared
+TOLD = ["image_id", "form", "index", "sha256", "width", "height", *COLUMNS]  # of the manifest, beside what was prepared
 
 
 def run(

@@ -28,11 +28,12 @@ Metric = Literal[
     "sensitivity_difference",
     "specificity_difference",
     "parity",
+    "quantisation",
     "heat_randomised",
     "latency_ms",
     "size_mb",
 ]
-OF_THE_MODEL = ("parity", "heat_randomised", "latency_ms", "size_mb")
+OF_THE_MODEL = ("parity", "quantisation", "heat_randomised", "latency_ms", "size_mb")
 LOWER_IS_BETTER = ("brier", "ece", "heat_outside_body", *OF_THE_MODEL)
 
 

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pipelines.architecture.write import write_architecture
-from pipelines.card import Card, Familiarity, sha256
-from pipelines.export.familiarity import feature_statistics
+from pipelines.card import Card, Limits, sha256
+from pipelines.export.familiarity import distances, feature_statistics
+from pipelines.export.layout import bake_layout, layout_of
+from pipelines.export.quantised import differences, quantise
 from pipelines.export.randomised import randomisation
 from pipelines.export.temperature import bake, fit_temperature
 from pipelines.inference import Answers, Graph
+from pipelines.manifest import read_manifest
 from pipelines.prepared import read_split
 from pipelines.recipe import (
     AugmentParams,
@@ -33,13 +36,14 @@ from pipelines.training.identity import identity
 from pipelines.training.labelled import Labelled, labelled
 from pipelines.training.learner import Learner
 from pipelines.training.learners import learner_of
+from pipelines.usual import COLUMNS, beyond_limits, limits_of, reference
 
 CHECKPOINT_SECONDS = 30.0
 PARITY_IMAGES = 32
-FAMILIARITY_STEPS = 201
 
 
 def run(
+    manifest: Path,
     prepared: Path,
     trained: Path,
     cache: Path,
@@ -59,6 +63,9 @@ def run(
 
     A run that was broken off goes on where its last checkpoint in `cache` stands, and one that ended is not repeated,
     as long as data, code and the numbers that decide it are the same.
+
+    The model file is proven equal to the model in single precision; then it gets the second distance, its precision
+    and its temperature. Everything in the card is measured on the file that these leave.
     """
     learn, check = (labelled(prepared, split, labels) for split in ("train", "val"))
     learner = learner_of(model, image, labels, augment, train)
@@ -71,18 +78,15 @@ def run(
     statistics = feature_statistics(features)
     with fresh_folder(trained) as folder:
         onnx = folder / "model.onnx"
-        differences = learner.export(onnx, statistics, np.asarray(check.images[:PARITY_IMAGES]))
-        learner.save(folder)
-        np.save(folder / "features.npy", directions(features))
-        (folder / "architecture").mkdir()
-        write_architecture(folder / "architecture", learner, np.array(learn.images[0]))
-        pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
-        write_validation(folder / "validation.json", history, train.monitor)
+        proof = write_model(onnx, learner, learn.images, features, check.images)
+        proof |= in_precision(serve.precision, onnx, learn.images, check.images, train.seed)
+        write_beside(folder, learner, features, np.array(learn.images[0]), history, train.monitor)
         answers, temperature = calibrated(onnx, check, labels, threshold)
         digest = sha256(onnx)
         rng = np.random.default_rng(train.seed)
         randomised = randomisation(learner, statistics, check.images, answers.heatmap, rng)
         point = chosen(answers, check, labels, patients_of(prepared), threshold)
+        limits, beyond = learnt_limits(manifest, prepared)
         card = Card(
             recipe=recipe,
             title=title,
@@ -92,14 +96,37 @@ def run(
             image=image,
             threshold=point.threshold if point else None,
             refer=point.refer if point else None,
-            familiarity=reference(answers.distance, serve.refuse),
+            familiarity=reference(answers.distance, beyond, serve.refuse),
+            limits=limits,
             heat_scale=full_strength(answers, check, labels),
-            facts=_facts(prepared, learner, history, train, differences)
+            facts=_facts(prepared, learner, history, train)
+            | proof
             | {"randomisation": randomised}
             | _operating_facts(point, temperature),
         )
         card.write(folder / "card.json")
     print(f"{trained}: version {card.version}{in_words(card)}")
+
+
+def write_beside(
+    folder: Path,
+    learner: Learner,
+    features: np.ndarray,
+    image: np.ndarray,
+    history: list[dict[str, Any]],
+    monitor: str,
+) -> None:
+    """Write the framework's own file, the features, the course of training, and what the network is made of.
+
+    Args:
+        image: (height, width, channels) uint8, to show what the network makes of it.
+    """
+    learner.save(folder)
+    np.save(folder / "features.npy", directions(features))
+    (folder / "architecture").mkdir()
+    write_architecture(folder / "architecture", learner, image)
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    write_validation(folder / "validation.json", history, monitor)
 
 
 def directions(features: np.ndarray) -> np.ndarray:
@@ -150,11 +177,42 @@ def patients_of(prepared: Path) -> np.ndarray:
     return rows.groupby(["site", "patient_id"], dropna=False).ngroup().to_numpy()
 
 
-def reference(distances: np.ndarray, refuse: float) -> Familiarity:
-    """How far validation images lie from the training images."""
-    shares = np.linspace(0, 1, FAMILIARITY_STEPS)
-    quantiles = np.quantile(distances.astype(float), shares)
-    return Familiarity(shares=tuple(shares.tolist()), distances=tuple(quantiles.tolist()), refuse=refuse)
+def learnt_limits(manifest: Path, prepared: Path) -> tuple[Limits, np.ndarray]:
+    """What pictures of training are like, and which validation images (n,) lie beyond."""
+    known = read_manifest(manifest)[["image_id", *COLUMNS]]
+    learn, check = (read_split(prepared, split)[1][["image_id"]].merge(known, how="left") for split in ("train", "val"))
+    limits = limits_of(learn)
+    return limits, beyond_limits(limits, check)
+
+
+def write_model(
+    onnx: Path, learner: Learner, learn: np.ndarray, features: np.ndarray, check: np.ndarray
+) -> dict[str, Any]:
+    """Write the model file, prove it equal to the model, and give it the second distance.
+
+    Args:
+        learn, check: images of training and of validation.
+        features: pooled, of the images of training.
+    Returns:
+        `parity`: the largest differences that were found, by output.
+    """
+    statistics = feature_statistics(features)
+    parity = learner.export(onnx, statistics, np.asarray(check[:PARITY_IMAGES]))
+    bake_layout(onnx, layout_of(learn), float(np.median(distances(features, statistics))))
+    return {"parity": parity}
+
+
+def in_precision(precision: str, onnx: Path, learn: np.ndarray, check: np.ndarray, seed: int) -> dict[str, Any]:
+    """Bring the model file to its precision.
+
+    Returns:
+        `precision`, and `quantisation`: how far its answers to validation then lie off, None in float32.
+    """
+    if precision == "float32":
+        return {"precision": precision, "quantisation": None}
+    exact = Graph(onnx).answer_all(check)
+    quantise(onnx, learn, np.random.default_rng(seed))
+    return {"precision": precision, "quantisation": differences(exact, Graph(onnx).answer_all(check))}
 
 
 def full_strength(answers: Answers, check: Labelled, labels: LabelParams) -> float:
@@ -168,9 +226,8 @@ def _facts(
     learner: Learner,
     history: list[dict[str, Any]],
     train: TrainParams,
-    differences: dict[str, float],
 ) -> dict[str, Any]:
-    """Numbers for people: on what and how the model was trained, and how well its file repeats it."""
+    """Numbers for people: on what and how the model was trained."""
     best = best_of(history, train.monitor)
     return {
         "data": {split: _split_facts(prepared, split) for split in ("train", "val")},
@@ -182,7 +239,6 @@ def _facts(
             "validation_auc": best["val_auc"],
             "validation_accuracy": best["val_accuracy"],
         },
-        "parity": differences,
         "software": {name: version(name) for name in (learner.framework, "numpy", "onnxruntime")},
     }
 

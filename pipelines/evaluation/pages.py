@@ -77,8 +77,8 @@ def write_failures(
     tables = {split: one.table for split, one in found.items()}
     images = {split: one.images for split, one in found.items()}
     if "val" in films.rows:
-        images["val"], described = read_split(films.prepared, "val")
-        tables = {"val": tabulate(described, classifier.answer_all(images["val"]), card), **tables}
+        images["val"], _ = read_split(films.prepared, "val")
+        tables = {"val": tabulate(films.rows["val"], classifier.answer_all(images["val"]), card), **tables}
     suspect, unknown = suspects(tables, card.labels)
     suspect.drop(columns="row").to_csv(folder / "suspects.csv", index=False, float_format="%.6g", lineterminator="\n")
     page = failures_page.render_failures(card, shown, counts, suspect, unknown, images)

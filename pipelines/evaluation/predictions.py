@@ -1,9 +1,10 @@
 """The table of predictions: one row per image with what the model said of it. Every figure is computed from it.
 
 Columns: `split, image_id, path, patient_id, site, view, sex, age, label, target`, `probability_<label>` for each class,
-`probability` (of the positive class; two classes only), `distance`, `familiarity` and `decision`. Where they are known
-also `sha256, width, height` of the file, `heat_hit, heat_inside, mask_share, heat_outside_body` of the heatmap, and
-`champion_probability_<label>`, what the model in production says of the same image.
+`probability` (of the positive class; two classes only), `distance`, `familiarity`, `decision`, and `reason` where that
+is `refused`. Where they are known also `sha256, width, height` of the file, `heat_hit, heat_inside, mask_share,
+heat_outside_body` of the heatmap, and `champion_probability_<label>`, what the model in production says of the same
+image.
 
 The file carries the terms of its evaluation (labels, threshold, gates and the like) in its own metadata, so that it
 alone is the whole record.
@@ -20,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.card import Card
-from pipelines.decision import decide, familiarity
 from pipelines.errors import DataError, ModelError
+from pipelines.guard import judge
 from pipelines.inference import Answers
 from pipelines.recipe import LabelParams
+from pipelines.usual import statistics_of
 
 COLUMNS = ["split", "image_id", "path", "patient_id", "site", "view", "sex", "age", "label", "target"]
 CHAMPION, TERMS = "champion_", b"filmgate"
@@ -34,7 +36,7 @@ def tabulate(rows: pd.DataFrame, answers: Answers, card: Card) -> pd.DataFrame:
     """The table of predictions of one split.
 
     Args:
-        rows: of the prepared split, one per image.
+        rows: of the prepared split, one per image, with the statistics that the manifest has of it.
         answers: of the model, in the same order.
     Raises:
         ModelError: a probability is not in [0, 1].
@@ -48,8 +50,10 @@ def tabulate(rows: pd.DataFrame, answers: Answers, card: Card) -> pd.DataFrame:
     if card.labels.positive is not None:
         table["probability"] = chances[:, card.labels.positive_index]
     table["distance"] = answers.distance.astype(np.float64)
-    table["familiarity"] = [familiarity(distance, card.familiarity) for distance in table["distance"]]
-    table["decision"] = [decide(card, *pair) for pair in zip(chances, table["familiarity"], strict=True)]
+    said = zip(chances, table["distance"], statistics_of(rows), strict=True)
+    verdicts = [judge(card, *one) for one in said]
+    for name in ("familiarity", "decision", "reason"):
+        table[name] = [getattr(verdict, name) for verdict in verdicts]
     return table
 
 

@@ -18,3 +18,9 @@ def feature_statistics(features: np.ndarray) -> FeatureStatistics:
     """Statistics of pooled features (n, channels), the covariance shrunk (Ledoit and Wolf 2004)."""
     fitted = LedoitWolf().fit(features)
     return FeatureStatistics(fitted.location_.astype("float32"), fitted.precision_.astype("float32"))
+
+
+def distances(features: np.ndarray, statistics: FeatureStatistics) -> np.ndarray:
+    """Squared Mahalanobis distance of pooled features (n, channels) from their mean, (n,) float64."""
+    away = features.astype(np.float64) - statistics.mean
+    return np.einsum("ij,ij->i", away @ statistics.precision.astype(np.float64), away)

@@ -21,6 +21,13 @@ def name_in_order(path: Path) -> None:
     onnx.save(written, path)
 
 
+def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Give a tensor another name wherever nodes of the graph read or write it."""
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            tensors[:] = [new if tensor == old else tensor for tensor in tensors]
+
+
 def parity(meant: dict[str, np.ndarray], path: Path, images: np.ndarray) -> dict[str, float]:
     """Largest difference between a model's outputs and those of its file, by output.
 

@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from pipelines.errors import ModelError
-from pipelines.export.onnx_file import name_in_order
+from pipelines.export.onnx_file import name_in_order, rename
 
 # Films that are all answered rightly would drive it to 0, where single precision loses the order of sure answers.
 LOWEST, HIGHEST = 0.25, 20.0
@@ -59,7 +59,7 @@ def bake(path: Path, temperature: float) -> None:
         path: `model.onnx`, which is overwritten; the same model and temperature give the same bytes.
     """
     model = onnx.load(path)
-    _rename(model.graph, OUTPUT, raw := "probability_at_temperature_1")
+    rename(model.graph, OUTPUT, raw := "probability_at_temperature_1")
     constants = {"smallest": np.float32(SMALLEST), "sharpness": np.float32(1 / temperature)}
     model.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
     model.graph.node.extend(
@@ -72,9 +72,3 @@ def bake(path: Path, temperature: float) -> None:
     )
     onnx.save(model, path)
     name_in_order(path)
-
-
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    for node in graph.node:
-        for tensors in (node.input, node.output):
-            tensors[:] = [new if tensor == old else tensor for tensor in tensors]

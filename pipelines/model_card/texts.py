@@ -113,7 +113,8 @@ def architecture(facts: Mapping[str, Any]) -> str | None:
     if "architecture" not in told:
         return None
     size = f", {number(told['parameters'])} parameters" if "parameters" in told else ""
-    return f"`{told['architecture']}`{size}. Its layers and formulas are in the report of the evaluation."
+    said = f"`{told['architecture']}`{size}.{_precision(facts)}"
+    return f"{said} Its layers and formulas are in the report of the evaluation."
 
 
 def training(augment: AugmentParams, train: TrainParams) -> str:
@@ -175,9 +176,12 @@ def referred(card: Card, metrics: Metrics) -> str:
 
 def familiarity(card: Card) -> str:
     """Which images are refused."""
+    limits = (
+        "" if card.limits is None else " So is one whose colour, contrast, brightness or edge no training image had."
+    )
     return (
         f"An image is refused that is as unusual as the {percent(card.familiarity.refuse)} least familiar validation "
-        "images (Mahalanobis distance of its features)."
+        f"images (Mahalanobis distances of its features and of its grey levels at 16 x 16).{limits}"
     )
 
 
@@ -252,6 +256,18 @@ def limits(card: Card, metrics: Metrics, gates: Sequence[Mapping[str, Any]]) -> 
     if card.threshold is not None:
         said.append("Where positive images are rarer or more frequent than in its data, its probabilities are off.")
     return "\n".join(f"- {one}" for one in said)
+
+
+def _precision(facts: Mapping[str, Any]) -> str:
+    """That the file calculates in eight bits, and what that changes; nothing where it does not."""
+    if facts.get("precision") != "int8":
+        return ""
+    lost = facts["quantisation"]
+    return (
+        " The file calculates its convolutions in eight bits; on validation its probabilities differ from those in "
+        f"single precision by {number(lost['probability'])} on average, by {number(lost['largest'])} at most. "
+        "Threshold and figures are those of this file."
+    )
 
 
 def _band(card: Card) -> str:

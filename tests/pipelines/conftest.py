@@ -89,6 +89,22 @@ def write_split(prepared, split, films, targets, labels=BINARY):
     rows_of(split, targets, labels).to_parquet(prepared / f"{split}.parquet", index=False)
 
 
+STATISTICS = {
+    "mean": 100.0,
+    "std": 40.0,
+    "dark": 0.0,
+    "bright": 0.0,
+    "border": 80.0,
+    "colour": 0.0,
+    "thumbnail": bytes(256),
+}
+
+
+def described_rows(split, targets, labels=BINARY):
+    """The rows of a prepared split with what the manifest knows of their pixels: all of them are alike."""
+    return rows_of(split, targets, labels).assign(**STATISTICS)
+
+
 def rows_of(split, targets, labels=BINARY):
     """The rows of a prepared split, two films a patient; the second hospital knows views and ages."""
     n = len(targets)
@@ -162,7 +178,7 @@ def measured(rng):
             logits[np.arange(len(targets)), targets] += 2
             chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
             answers = Answers(chances, rng.random((len(targets), 4, 4)), rng.random(len(targets)))
-            tables[split] = tabulate(rows_of(split, targets, labels), answers, card)
+            tables[split] = tabulate(described_rows(split, targets, labels), answers, card)
         return card, tables, {split: measure(table, labels, card.threshold) for split, table in tables.items()}
 
     return imagine

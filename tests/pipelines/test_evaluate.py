@@ -12,7 +12,7 @@ from pipelines.evaluate import run
 from pipelines.recipe import GateParams, ImageParams, LabelParams, MeasureParams, ThresholdParams
 from pipelines.recompute import recompute
 from pipelines.shortcuts import audit
-from tests.pipelines.conftest import write_split
+from tests.pipelines.conftest import STATISTICS, write_split
 
 GATES = (
     GateParams(metric="sensitivity", split="test", bound="low", minimum=0.1),
@@ -27,6 +27,7 @@ def write_manifest(tiny):
     rows = pd.concat([pd.read_parquet(file) for file in sorted((tiny / "prepared").glob("*.parquet"))])
     digests = [f"{number:064x}" for number in range(len(rows))]
     told = rows[["image_id", "path", "split"]].assign(form="picture", index=0, sha256=digests, width=200, height=160)
+    told = told.assign(**STATISTICS)
     told.to_parquet(tiny / "manifest.parquet", index=False)
 
 

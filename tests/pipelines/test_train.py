@@ -10,9 +10,10 @@ from pipelines.inference import Classifier
 from pipelines.prepared import COLUMNS
 from pipelines.recipe import AugmentParams, LabelParams, ServeParams, ThresholdParams, TrainParams
 from pipelines.recipe_models import SmallCnn
-from pipelines.train import directions, in_words, patients_of, reference, run
+from pipelines.train import directions, in_words, patients_of, run
 from pipelines.training.course import auc
 from tests.conftest import TRAINING
+from tests.pipelines.conftest import STATISTICS
 
 AUGMENT = AugmentParams(
     rotation=5, shift=0.05, shear=0, zoom=0.05, flip=False, contrast=0.1, brightness=0.05, noise=0.01
@@ -28,6 +29,7 @@ def prepared(tmp_path, rng, labels):
     """Prepared splits in which ill images have a bright patch."""
     folder = tmp_path / "prepared"
     folder.mkdir()
+    told = []
     for split, count in (("train", 48), ("val", 24)):
         target = np.arange(count) % 2
         images = rng.integers(0, 120, (count, 16, 16, 1), dtype=np.uint8)
@@ -38,11 +40,14 @@ def prepared(tmp_path, rng, labels):
         rows["patient_id"] = rows["path"] = rows["image_id"]
         rows = rows.assign(split=split, site="home", view=None, sex=None, age=np.nan)
         rows[COLUMNS].to_parquet(folder / f"{split}.parquet")
+        told.append(rows[["image_id"]].assign(**STATISTICS))
+    pd.concat(told).to_parquet(tmp_path / "manifest.parquet")
     return folder
 
 
 def train(prepared, trained, labels, image, **changed):
     run(
+        prepared.with_name("manifest.parquet"),
         prepared,
         trained,
         changed.get("cache", trained.with_name(f"{trained.name}-cache")),
@@ -54,7 +59,7 @@ def train(prepared, trained, labels, image, **changed):
         model=MODEL,
         train=TrainParams(**TRAINING),
         threshold=changed.get("threshold", THRESHOLD),
-        serve=ServeParams(refuse=0.01, precision="float32", reference="validation"),
+        serve=ServeParams(refuse=0.01, precision=changed.get("precision", "float32"), reference="validation"),
     )
 
 
@@ -90,6 +95,7 @@ def test_the_card_says_what_the_service_must_know(prepared, tmp_path, labels, sm
     assert card.version == card.sha256[:12]
     assert 0 < card.threshold < 1
     assert card.familiarity.distances == tuple(sorted(card.familiarity.distances))
+    assert card.limits.colour == pytest.approx((-5.1, 5.1))
     assert card.facts["data"]["train"]["labels"] == {"NORMAL": 24, "PNEUMONIA": 24}
     assert max(card.facts["parity"].values()) < 1e-4
 
@@ -151,6 +157,27 @@ def test_training_again_gives_the_same_model_bit_for_bit(prepared, tmp_path, lab
     )
 
 
+def test_a_file_in_eight_bits_comes_from_the_same_weights_and_the_card_says_how_far_it_lies_off(
+    prepared, tmp_path, labels, small_image, monkeypatch
+):
+    cache = tmp_path / "cache"
+    train(prepared, tmp_path / "exact", labels, small_image, cache=cache)
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trains"))
+    for name in ("one", "two"):
+        train(prepared, tmp_path / name, labels, small_image, cache=cache, precision="int8")
+    assert (tmp_path / "one" / "model.onnx").read_bytes() == (tmp_path / "two" / "model.onnx").read_bytes()
+    exact, rounded = (read_card(tmp_path / name / "card.json") for name in ("exact", "one"))
+    assert (exact.facts["precision"], exact.facts["quantisation"]) == ("float32", None)
+    assert rounded.facts["precision"] == "int8"
+    assert rounded.facts["parity"] == exact.facts["parity"]
+    images = np.load(prepared / "val.npy")
+    before, after = (Classifier(tmp_path / name).answer(images) for name in ("exact", "one"))
+    away = np.abs(before.probability - after.probability)
+    assert rounded.facts["quantisation"]["probability"] == pytest.approx(away.mean())
+    assert 0 < rounded.facts["quantisation"]["largest"] < 0.2
+    assert rounded.familiarity.distances[-1] == pytest.approx(float(after.distance.max()))
+
+
 def test_another_threshold_does_not_train_again(prepared, tmp_path, labels, small_image, monkeypatch):
     cache = tmp_path / "cache"
     train(prepared, tmp_path / "one", labels, small_image, cache=cache)
@@ -185,9 +212,3 @@ def test_without_prepared_images_nothing_is_written(tmp_path, labels, small_imag
     with pytest.raises(DataError, match="no prepared split 'train'"):
         train(tmp_path, tmp_path / "model", labels, small_image)
     assert not (tmp_path / "model").exists()
-
-
-def test_familiarity_refers_to_the_distances_of_validation():
-    found = reference(np.array([3.0, 1.0, 2.0]), refuse=0.1)
-    assert (found.distances[0], found.distances[100], found.distances[-1]) == (1.0, 2.0, 3.0)
-    assert found.refuse == 0.1

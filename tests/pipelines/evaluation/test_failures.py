@@ -10,7 +10,7 @@ from pipelines.evaluation.failures_page import render_failures
 from pipelines.evaluation.predictions import tabulate
 from pipelines.inference import Answers
 from pipelines.recipe import LabelParams
-from tests.pipelines.conftest import BINARY, card_of, rows_of
+from tests.pipelines.conftest import BINARY, card_of, described_rows
 
 THREE = LabelParams(names=("A", "B", "C"), positive=None)
 
@@ -21,7 +21,7 @@ def table(targets, chances, labels=BINARY, split="test"):
     if chances.ndim == 1:
         chances = np.stack([1 - chances, chances], axis=1)
     answers = Answers(chances, np.ones((len(targets), 2, 2)), np.zeros(len(targets)))
-    return tabulate(rows_of(split, targets, labels), answers, card_of(labels))
+    return tabulate(described_rows(split, targets, labels), answers, card_of(labels))
 
 
 def pixels(count, rng):

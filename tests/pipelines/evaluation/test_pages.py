@@ -10,7 +10,7 @@ from pipelines.evaluation.pages import write_failures
 from pipelines.inference import Classifier
 from pipelines.prepared import read_split
 from pipelines.recipe import MeasureParams
-from tests.pipelines.conftest import draw, rows_of, write_model
+from tests.pipelines.conftest import STATISTICS, draw, rows_of, write_model
 
 MEASURE = MeasureParams(masks=None, body=False, prevalences=(0.1,), margin=0.03)
 TRAINED_ON = 40
@@ -40,7 +40,7 @@ def written(tmp_path, rng, monkeypatch):
         monkeypatch.setattr(pages, "pooled_features", features)
         classifier = Classifier(tmp_path / "model")
         rows = {split: read_split(prepared, split)[1] for split in ("train", "val", "test")}
-        rows = {split: one.assign(sha256=None, width=16, height=16) for split, one in rows.items()}
+        rows = {split: one.assign(sha256=None, width=16, height=16, **STATISTICS) for split, one in rows.items()}
         films = Films(tmp_path, prepared, rows, MEASURE)
         found = {"test": answered("test", films, classifier, None)}
         (tmp_path / "evaluation").mkdir()

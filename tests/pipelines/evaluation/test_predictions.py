@@ -5,7 +5,7 @@ import pytest
 from pipelines.errors import DataError, ModelError
 from pipelines.evaluation.predictions import check_table, patients_of, read_record, tabulate, write_record
 from pipelines.inference import Answers
-from tests.pipelines.conftest import BINARY, card_of, rows_of, terms_of
+from tests.pipelines.conftest import BINARY, card_of, described_rows, terms_of
 
 
 @pytest.fixture
@@ -69,4 +69,4 @@ def test_a_probability_that_is_none_is_the_model_s_fault(bad):
     chances[2, 1] = bad
     answers = Answers(chances, np.zeros((4, 2, 2)), np.zeros(4))
     with pytest.raises(ModelError, match="gives 1 of 4 images a probability outside"):
-        tabulate(rows_of("test", [0, 1, 0, 1]), answers, card_of(BINARY))
+        tabulate(described_rows("test", [0, 1, 0, 1]), answers, card_of(BINARY))

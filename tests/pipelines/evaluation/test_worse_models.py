@@ -16,6 +16,7 @@ from pipelines.recipe import GateParams, ImageParams, MeasureParams, ServeParams
 from pipelines.recipe_models import SmallCnn
 from pipelines.shortcuts import audit
 from tests.conftest import TRAINING
+from tests.pipelines.conftest import STATISTICS
 from tests.pipelines.patches import LABELS, NO_AUGMENT
 
 pytestmark = pytest.mark.slow
@@ -77,12 +78,13 @@ class Task:
             if mask.any() and split in ("test", "external"):
                 Image.fromarray(np.uint8(255) * mask).save(raw / site / "masks" / name)
         digests = [sha256(raw / path) for path in paths]
-        return rows.assign(form="picture", index=0, sha256=digests, width=SIDE, height=SIDE)
+        return rows.assign(form="picture", index=0, sha256=digests, width=SIDE, height=SIDE, **STATISTICS)
 
     def train(self):
         """Train on what was drawn."""
         numbers = TrainParams(**(TRAINING | {"epochs": 14, "batch": 16, "patience": 14, "learning_rate": 0.01}))
         train.run(
+            self.folder / "manifest.parquet",
             self.folder / "prepared",
             self.folder / "model",
             self.folder / "cache",

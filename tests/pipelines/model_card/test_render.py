@@ -256,3 +256,11 @@ def test_a_figure_stands_with_what_is_known_of_it():
 
 def test_numbers_are_written_for_people():
     assert [number(value) for value in (None, 0.12345, 12345, "a")] == ["-", "0.123", "12,345", "a"]
+
+
+def test_a_file_in_eight_bits_says_so_and_one_in_single_precision_says_nothing(text):
+    lost = {"probability": 0.0104, "largest": 0.21, "heatmap": 0.97, "distance": 1.2}
+    said = text(facts=FACTS | {"precision": "int8", "quantisation": lost})
+    assert "calculates its convolutions in eight bits" in said
+    assert "by 0.0104 on average, by 0.21 at most" in said
+    assert "eight bits" not in text(facts=FACTS | {"precision": "float32", "quantisation": None})
