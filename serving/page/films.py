@@ -25,12 +25,14 @@ class Pictures:
         heat: the film with its heatmap at full strength.
         thumb: the film, small.
         window: in which it is shown; None where the film has none.
+        rising: whether higher levels are shown brighter; None where that is not known.
     """
 
     film: str
     heat: str
     thumb: str
     window: Window | None
+    rising: bool | None = None
 
 
 @dataclass
@@ -73,13 +75,17 @@ class Film:
         """The service is asked from now on."""
         self.state, self.began, self.word, self.fault = "reading", time.monotonic(), "", None
 
-    def finish(self, answer: Prediction) -> None:
-        """The service answered."""
-        self.answer, self.at, self.state, self.word = answer, datetime.now(UTC), "answered", ""
+    def hear(self, answer: Prediction) -> None:
+        """The service answered; the pictures are still to come."""
+        self.answer, self.at, self.pictures, self.word = answer, datetime.now(UTC), None, ""
+
+    def finish(self) -> None:
+        """All that can be had of the service is there."""
+        self.state, self.word = "answered", ""
 
     def fail(self, fault: AskError) -> None:
         """The service gave no answer."""
-        self.fault, self.state, self.word = fault, "failed", ""
+        self.answer, self.fault, self.state, self.word = None, fault, "failed", ""
 
     def wait(self) -> None:
         """Ask anew when its turn comes; the answer of before is forgotten."""
@@ -182,5 +188,5 @@ class Tray:
 
     def stamp(self) -> tuple[Any, ...]:
         """What the page shows; where it changes, the page is to be drawn anew."""
-        films = tuple((film.key, film.state, film.shown, film.fault) for film in self.films.values())
+        films = tuple((film.key, film.state, film.at, film.shown, film.fault) for film in self.films.values())
         return films, self.chosen, self.trouble, self.card_at

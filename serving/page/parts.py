@@ -46,7 +46,7 @@ def film_items(tray: Tray) -> list[dict[str, Any]]:
 
 
 def _film_item(tray: Tray, film: Film) -> dict[str, Any]:
-    kind = tone(film.answer) if film.state == "answered" and film.answer else film.state
+    kind = tone(film.answer) if film.answer else film.state
     words = f"Film {tray.number(film)} of {len(tray.films)}, {film.name}: {sentence(film)}"
     return {
         "key": film.key,
@@ -99,6 +99,7 @@ def viewer(film: Film, number: int) -> None:
         "film": seen.film,
         "heat": seen.heat,
         "window": _numbers(seen.window),
+        "rising": seen.rising,
         "drawing": film.to_be_drawn,
         "notice": NOTICE,
     }

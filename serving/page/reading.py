@@ -64,14 +64,13 @@ def read(client: Client, film: Film, tray: Tray) -> None:
     A fault that every other film would meet too stops all of them: the film waits on, and the tray says why.
     """
     try:
-        answer = patiently(lambda: client.predict(film.data), film)
-        film.pictures = None
+        film.hear(patiently(lambda: client.predict(film.data), film))
         try:
             film.pictures = patiently(lambda: pictures_of(client, film.data, film.wish), film)
         except AskError as error:
             film.fault = error
         film.shown = film.wish
-        film.finish(answer)
+        film.finish()
     except AskError as error:
         if error.kind in HALTS:
             film.wait()
@@ -86,7 +85,8 @@ def draw_again(client: Client, film: Film, tray: Tray) -> None:
     """Draw the pictures of a film in the window that is wished for; where that fails, they stay as they are."""
     wish = film.wish
     try:
-        film.pictures = patiently(lambda: pictures_of(client, film.data, wish), film)
+        rising = film.pictures.rising if film.pictures else None
+        film.pictures = patiently(lambda: pictures_of(client, film.data, wish, rising), film)
         film.shown, film.fault = wish, None
     except AskError as error:
         film.wish, film.fault = film.shown, error

@@ -148,11 +148,14 @@ def large(tray: Tray, film: Film) -> None:
     with answer:
         also = {} if film.label is None else {"Label of this example": film.label}
         st.html(answer_panel(film.answer, tray.card, also))
-        _sheet(film, tray)
+        if film.state == "answered":
+            _sheet(film, tray)
         _remove(tray, film)
     with pictures:
         if film.fault is not None:
             fault(film.fault)
+        if film.state == "reading":
+            st.html('<p class="fg-soft">The film and its heatmap are being drawn.</p>')
         parts.viewer(film, tray.number(film))
 
 

@@ -133,27 +133,47 @@ function opacity(root) {
   slider.oninput();
 }
 
-// The sliders of the window. They ask for a new picture when they are let go.
+// While a slider of the window moves, the browser guesses from the picture that it has how the film will look: grey levels
+// that lie outside the present window are lost in it. Where the slider is let go, the service draws the film anew.
+function guess(root, { window: from, rising }, center, width) {
+  if (rising === null) return;
+  const slope = from.width / width;
+  const offset = (from.center - from.width / 2 - center + width / 2) / width;
+  for (const channel of root.querySelectorAll("feComponentTransfer > *")) {
+    channel.setAttribute("slope", slope);
+    channel.setAttribute("intercept", rising ? offset : 1 - slope - offset);
+  }
+  root.querySelector(".viewer").classList.add("guessed");
+}
+
 function windowing(root, data, wish) {
   const fields = root.querySelector(".window");
   const { lowest, highest } = data.window ?? { lowest: 0, highest: 0 };
   fields.hidden = lowest >= highest;
   root.querySelector(".drawing").textContent = data.drawing ? "The film is being drawn anew." : "";
+  const steady = !data.drawing && !root.held;
+  if (steady) root.querySelector(".viewer").classList.remove("guessed");
   if (fields.hidden) return;
-  const step = highest - lowest >= 400 ? 1 : (highest - lowest) / 400 || 1;
-  const sliders = { center: fields.querySelector(".center"), width: fields.querySelector(".width") };
+  const step = highest - lowest >= 400 ? 1 : (highest - lowest) / 400;
+  const [center, width] = [fields.querySelector(".center"), fields.querySelector(".width")];
   const limits = { center: [lowest, highest], width: [step, 2 * (highest - lowest)] };
-  const asked = () => wish({ key: data.key, reset: false, center: +sliders.center.value, width: +sliders.width.value });
-  for (const [name, slider] of Object.entries(sliders)) {
+  for (const [name, slider] of Object.entries({ center, width })) {
     const shown = () => (slider.nextElementSibling.textContent = Math.round(slider.value * 100) / 100);
-    if (!data.drawing) {
+    if (steady) {
       [slider.min, slider.max] = limits[name];
       slider.step = step;
       slider.value = data.window[name];
       shown();
     }
-    slider.oninput = shown;
-    slider.onchange = asked;
+    slider.oninput = () => {
+      root.held = true;
+      shown();
+      guess(root, data, +center.value, +width.value);
+    };
+    slider.onchange = () => {
+      root.held = false;
+      wish({ key: data.key, reset: false, center: +center.value, width: +width.value });
+    };
   }
   fields.querySelector(".reset").onclick = () => wish({ key: data.key, reset: true });
 }
@@ -168,7 +188,10 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     buttons(root.view, root);
     opacity(root);
   }
-  if (root.film !== data.key) root.view.all();
+  if (root.film !== data.key) {
+    root.view.all();
+    root.held = false;
+  }
   root.film = data.key;
   const heat = root.querySelector(".heat");
   for (const image of root.querySelectorAll(".film")) image.src = data.film;

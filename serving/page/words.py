@@ -45,7 +45,7 @@ def decision_in_words(prediction: Prediction) -> tuple[str, str]:
 
 def badge(film: Film) -> str:
     """A film's state in one or two words."""
-    if film.state != "answered" or film.answer is None:
+    if film.answer is None:
         return {"waiting": "Waiting", "reading": "Being read", "failed": "No answer"}.get(film.state, "")
     return film.answer.decision.capitalize() if tone(film.answer) != "class" else film.answer.decision
 
@@ -72,7 +72,8 @@ def progress(tray: Tray, now: float) -> str:
     seconds = int(now - film.began)
     many = f"Film {tray.number(film)} of {len(tray.films)}" if len(tray.films) > 1 else "The film"
     waited = f" It has been waited for {seconds} seconds." if seconds >= 3 else ""
-    return f"{many} is being read: {film.name}.{waited} {film.word}".strip()
+    doing = "is being read" if film.answer is None else "is being drawn"
+    return f"{many} {doing}: {film.name}.{waited} {film.word}".strip()
 
 
 def fault_in_words(fault: AskError) -> str:

@@ -140,13 +140,14 @@ def said(content):
 
 
 def drawn(film, fields):
-    """The film as PNG, its left half under heat; one that begins with DICM has a window."""
+    """The film as PNG, its left half under heat; a DICOM file has a window."""
     opacity, headers, grey = float(fields["opacity"]), {}, None
-    if film.startswith(b"DICM"):
+    if film[128:132] == b"DICM":
         center, width = float(fields.get("window_center", WINDOW[0])), float(fields.get("window_width", WINDOW[1]))
         headers = {"Filmgate-Window": f"{center} {width} {WINDOW[2]} {WINDOW[3]}"}
         levels = np.tile(np.linspace(0, 4095, 300), (240, 1))
         grey = np.clip((levels - center) / width + 0.5, 0, 1) * 255
+        grey = 255 - grey if film.endswith(b"MONOCHROME1") else grey
     pixels = np.asarray(Image.open(io.BytesIO(film)).convert("RGB")) if grey is None else np.stack([grey] * 3, -1)
     pixels = pixels.astype(float)
     half = pixels.shape[1] // 2
@@ -207,15 +208,31 @@ def browser():
         started.close()
 
 
-@pytest.fixture
-def look(browser, service, page_address):
-    """Opens the page: `look(width=390, scheme="dark")`. A fault of the page's own JavaScript fails the test."""
-    faults, contexts = [], []
+@pytest.fixture(scope="session")
+def windows(browser):
+    """Windows of the browser, each kind opened once, so that it keeps what it fetched: `windows(width=390)`."""
+    opened = {}
 
-    def open_page(address=page_address, width=1280, height=800, scheme="light", **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
-        contexts.append(context)
-        tab = context.new_page()
+    def window(width=1280, height=800, scheme="light", **options):
+        kind = (width, height, scheme, *options.items())
+        if kind not in opened:
+            size = {"width": width, "height": height}
+            opened[kind] = browser.new_context(viewport=size, color_scheme=scheme, **options)
+        return opened[kind]
+
+    yield window
+    for context in opened.values():
+        context.close()
+
+
+@pytest.fixture
+def look(windows, service, page_address):
+    """Opens the page: `look(width=390, scheme="dark")`. A fault of the page's own JavaScript fails the test."""
+    faults, tabs = [], []
+
+    def open_page(address=page_address, **options):
+        tab = windows(**options).new_page()
+        tabs.append(tab)
         tab.set_default_timeout(15_000)
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.goto(address)
@@ -223,8 +240,8 @@ def look(browser, service, page_address):
         return tab
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        tab.close()
     assert not faults
 
 

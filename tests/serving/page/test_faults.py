@@ -21,6 +21,7 @@ def test_a_slow_service_is_named_and_the_film_can_be_asked_for_again(look, put, 
     expect(tab.locator(".fg-answer")).to_contain_text("Positive", timeout=SOON)
 
 
+@pytest.mark.slow
 def test_a_busy_service_is_asked_again_when_it_wants(look, put, film, service, an_answer):
     busy = (503, {"error": "The service is busy."}, {"Retry-After": "2"})
     service.says = lambda data: busy if service.count("/predict") == 1 else an_answer()
@@ -49,6 +50,7 @@ def test_a_newer_service_is_said_and_can_be_asked_about_earlier_films(look, put,
     assert service.count("/predict") == 3
 
 
+@pytest.mark.slow
 def test_the_key_of_the_page_is_sent_and_a_wrong_one_is_said(look, put, film, service):
     service.key = "a key"
     tab = look()
@@ -65,6 +67,7 @@ def test_the_key_of_the_page_is_sent_and_a_wrong_one_is_said(look, put, film, se
     expect(thumbnail(tab, 2)).to_contain_text("Positive", timeout=SOON)
 
 
+@pytest.mark.slow
 def test_a_service_that_fails_is_said_and_the_heatmap_may_be_missing(look, put, film, service):
     failing = (500, {"error": "The heatmap failed."}, {"X-Request-ID": "request-9"})
     service.explains = lambda data: failing

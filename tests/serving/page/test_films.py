@@ -22,7 +22,8 @@ def test_the_first_new_film_is_looked_at(tray):
 
 
 def test_the_same_film_lies_there_once(tray, predicted):
-    tray.film.finish(predicted())
+    tray.film.hear(predicted())
+    tray.film.finish()
     tray.add([("again.png", b"a")])
     assert names(tray) == ["a.png", "b.png", "c.png"]
     assert tray.film.state == "answered"
@@ -54,7 +55,8 @@ def test_where_a_film_is_removed_its_neighbour_is_looked_at(tray):
 
 
 def test_answers_of_another_version_are_told_apart(tray, predicted):
-    tray.film.finish(predicted())
+    tray.film.hear(predicted())
+    tray.film.finish()
     assert tray.earlier == []
     tray.card = {"version": "new"}
     assert [film.name for film in tray.earlier] == ["a.png"]
@@ -66,7 +68,8 @@ def test_the_stamp_changes_with_what_is_shown(tray, predicted):
     stamps = [tray.stamp()]
     tray.film.begin()
     stamps.append(tray.stamp())
-    tray.film.finish(predicted())
+    tray.film.hear(predicted())
+    tray.film.finish()
     stamps.append(tray.stamp())
     tray.trouble = AskError("Gone.", "away")
     stamps.append(tray.stamp())

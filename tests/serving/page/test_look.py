@@ -15,7 +15,7 @@ GREY = """found => { const [r, g, b] = getComputedStyle(found).backgroundColor.m
 @pytest.fixture
 def filled(look, put, film, service, an_answer, as_example, card):
     """A page with a film of each kind, of which one is shown: `filled("window", width=390)`."""
-    kinds = {"answer": film(1), "window": b"DICM", "fault": b"text", "classes": film(2)}
+    kinds = {"answer": film(1), "window": b"\0" * 128 + b"DICM", "fault": b"text", "classes": film(2)}
 
     def make(kind, **options):
         ten = {f"class {number}": 0.1 for number in range(10)}
@@ -36,7 +36,7 @@ def filled(look, put, film, service, an_answer, as_example, card):
     return make
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_no_panel_stays_light_in_the_dark(filled, scheme):
     tab = filled("window", scheme=scheme)
     panels = (".stApp", ".fg-answer", ".fg-flag", "[data-testid=stFileUploaderDropzone]", "button.failed", "button.in")
@@ -48,7 +48,10 @@ def test_no_panel_stays_light_in_the_dark(filled, scheme):
         assert (tab.locator(words).first.evaluate(ink) > 130) == (scheme == "dark"), words
 
 
-@pytest.mark.parametrize("kind", ["empty", "answer", "window", "fault", "classes", "about"])
+OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("empty", "answer", "fault", "classes", "about")]
+
+
+@pytest.mark.parametrize("kind", ["window", *OTHERS])
 def test_nothing_scrolls_sideways_on_a_phone(filled, kind):
     tab = filled(kind, width=390, height=844)
     wide, screen = tab.evaluate(AS_WIDE)
@@ -61,14 +64,12 @@ def test_nothing_scrolls_sideways_on_a_phone(filled, kind):
     ("kind", "scheme"),
     [
         ("window", "light"),
-        ("about", "dark"),
         *(
             pytest.param(kind, scheme, marks=pytest.mark.slow)
-            for kind in ("empty", "answer", "fault", "classes")
+            for kind in ("empty", "answer", "fault", "classes", "about")
             for scheme in ("light", "dark")
         ),
         pytest.param("window", "dark", marks=pytest.mark.slow),
-        pytest.param("about", "light", marks=pytest.mark.slow),
     ],
 )
 def test_axe_finds_nothing(filled, kind, scheme):
@@ -77,6 +78,7 @@ def test_axe_finds_nothing(filled, kind, scheme):
     assert places == []
 
 
+@pytest.mark.slow
 def test_buttons_are_large_enough_for_fingers(filled):
     tab = filled("answer", width=390, height=844)
     for name in ("Zoom in", "Fit", "Remove this film", "Download the result"):

@@ -15,7 +15,8 @@ def answered(predicted, film):
 
     def make(probability=0.8125, size=(300, 240), window=None, label=None, **changes):
         made = Film("key", "SMITH^JOHN.dcm", film(), label)
-        made.finish(predicted(probability, **changes))
+        made.hear(predicted(probability, **changes))
+        made.finish()
         held = address(film(0, size))
         made.pictures = Pictures(held, held, held, window)
         made.at = datetime(2026, 11, 7, 19, 5, 3, tzinfo=UTC)

@@ -55,6 +55,7 @@ def test_one_bad_film_spoils_only_its_own_entry(look, put, film, service, an_ans
     expect(thumbnail(tab, 2)).to_contain_text("Positive", timeout=SOON)
 
 
+@pytest.mark.slow
 def test_each_film_shows_how_far_it_is_while_others_are_read(look, put, film, service):
     service.delay = 1.2
     tab = look()
@@ -83,6 +84,7 @@ def test_films_are_chosen_with_the_keyboard(answered, film, service, an_answer):
     ).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_refusal_says_why_and_many_classes_have_a_bar_each(answered, film, service, an_answer):
     refused = an_answer(0.9, decision="refused", reason="The picture has colours.")
     ten = {str(number): 0.1 for number in range(10)}
@@ -95,6 +97,7 @@ def test_a_refusal_says_why_and_many_classes_have_a_bar_each(answered, film, ser
     expect(tab.locator(".fg-rows dt")).to_have_count(10)
 
 
+@pytest.mark.slow
 def test_examples_are_there_to_be_clicked(look, service, as_example):
     service.examples = [as_example("A phantom", 5, "NORMAL")]
     tab = look()
@@ -103,10 +106,12 @@ def test_examples_are_there_to_be_clicked(look, service, as_example):
     expect(tab.locator(".fg-facts")).to_contain_text("Label of this exampleNORMAL")
 
 
+@pytest.mark.slow
 def test_a_service_without_examples_shows_none(look):
     expect(look().get_by_text("example")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_model_says_on_whom_it_was_tested_and_what_must_be_known(look, service, card):
     service.card = {**card, "flags": ["At the second hospital it is no better than chance."], "version": "flagged"}
     tab = look()
@@ -136,6 +141,7 @@ def test_the_notice_is_always_in_sight(answered):
     expect(tab.get_by_text("A film is sent to the service and kept nowhere.")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_headings_are_in_order(answered):
     levels = answered().locator("h1, h2, h3").evaluate_all("found => found.map((one) => one.tagName)")
     assert levels[0] == "H1"

@@ -45,6 +45,7 @@ def test_a_film_is_answered_and_shown_in_its_own_shape(look, put, address, as_pn
     expect(tab.get_by_role("alert")).to_contain_text("no picture that can be read", timeout=SOON)
 
 
+@pytest.mark.slow
 def test_a_dicom_film_is_seen_through_another_window(look, put, address):
     tab = look(address)
     put(tab, {"IM0001": dicom(np.tile(np.linspace(0, 4095, 120), (90, 1)))})

@@ -61,7 +61,8 @@ def test_a_film_says_how_far_it_is(predicted):
     assert (badge(film), sentence(film)) == ("Waiting", "Waiting.")
     film.begin()
     assert badge(film) == "Being read"
-    film.finish(predicted(0.25))
+    film.hear(predicted(0.25))
+    film.finish()
     assert (badge(film), sentence(film)) == ("Negative", "Negative: NORMAL. Probability 0.250.")
     film.fail(AskError("It is no picture.", "film"))
     assert (badge(film), sentence(film)) == ("No answer", "It is no picture.")
@@ -69,7 +70,8 @@ def test_a_film_says_how_far_it_is(predicted):
 
 def test_with_many_classes_the_badge_is_the_class(predicted):
     film = Film("key", "a.png", b"")
-    film.finish(predicted(decision="seven", label="seven", threshold=None))
+    film.hear(predicted(decision="seven", label="seven", threshold=None))
+    film.finish()
     assert badge(film) == "seven"
 
 
