@@ -5,6 +5,7 @@ Decoding is Pillow's, for DICOM pydicom's. Every picture becomes 8-bit grey or R
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ def read(
     at_least: int | None = None,
     most_pixels: int = MOST_PIXELS,
     window: tuple[float, float] | None = None,
+    formats: Sequence[str] | None = None,
 ) -> Image.Image:
     """Decode a picture completely, upright as its EXIF orientation says.
 
@@ -43,6 +45,7 @@ def read(
         at_least: pixels that the shorter side must keep where decoding smaller saves time; None keeps every pixel.
         most_pixels: of a picture; a larger one is refused before it is decoded.
         window: centre and width, to see a DICOM film through another window than its own.
+        formats: of pictures that are taken, as Pillow names them; None takes all that it knows.
     Returns:
         The picture in the mode in which it is stored. Its `info` has `stored`, the upright width and height of the
         file, and `bits`, stored per channel; that of a DICOM film also `window`.
@@ -58,21 +61,25 @@ def read(
         film = dicom.decode(content, label, most_pixels, window)
         film.info["stored"] = film.size
         return film
-    return _read_picture(content, label, at_least, most_pixels)
+    return _read_picture(content, label, at_least, most_pixels, formats)
 
 
-def _read_picture(content: bytes, label: str, at_least: int | None, most_pixels: int) -> Image.Image:
+def _read_picture(
+    content: bytes, label: str, at_least: int | None, most_pixels: int, formats: Sequence[str] | None
+) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as picture:
+            with Image.open(io.BytesIO(content), formats=formats) as picture:
                 _check(picture, label, most_pixels)
                 stored = picture.size[::-1] if picture.getexif().get(ORIENTATION, 1) in SIDEWAYS else picture.size
                 if at_least:
                     picture.draft(None, (at_least, at_least))
                 picture.load()
                 ImageOps.exif_transpose(picture, in_place=True)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except ImageError:
+        raise
+    except Exception as error:  # of any kind: Pillow's plugins have no family of errors
         _explain(error, label, most_pixels)
     picture.info.update(stored=stored, bits=_bits(picture))
     return picture

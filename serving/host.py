@@ -45,7 +45,7 @@ def main(folder: str, host: str, port: int) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     service = bentoml.load(folder)
     settings, door = proven(service)
-    app = service.to_asgi()
+    app = without_timers(service.to_asgi())
     listener = listen(host, port)
     print(f"Serving {service.bento.tag} on http://{host}:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
@@ -64,6 +64,15 @@ def proven(service: Any) -> tuple[Any, Any]:
         return settings(), Admission
     except FilmgateError as error:
         sys.exit(f"error: {error}")
+
+
+def without_timers(app: Any) -> Any:
+    """The app without BentoML's time limit, whose timers hold on to every request until it would have run out.
+
+    The door keeps the time (`FILMGATE_MAX_SECONDS`).
+    """
+    app.user_middleware = [layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"]
+    return app
 
 
 def listen(host: str, port: int) -> socket.socket:

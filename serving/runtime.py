@@ -18,6 +18,7 @@ from pipelines.statistics import Statistics, measure
 from serving.overlay import overlay, spread
 
 MOST_OVERLAY_PIXELS = 20_000_000
+FORMATS = ("JPEG", "PNG")  # and DICOM
 Window = tuple[float, float]
 
 
@@ -144,7 +145,7 @@ class Predictor:
         return file.getvalue()
 
     def _decoded(self, content: bytes, at_least: int | None, window: Window | None = None) -> Image.Image:
-        return read(content, None, at_least, self._most_pixels, window)
+        return read(content, None, at_least, self._most_pixels, window, FORMATS)
 
     def _film(self, content: bytes, seen: Image.Image, whole: Image.Image | None = None) -> Film:
         width, height = seen.info["stored"]

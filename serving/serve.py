@@ -72,6 +72,7 @@ def serve(folder: Path, host: str, port: int, store: Path, predictions: Path) ->
     environment = {name: value for name, value in os.environ.items() if name not in dropped} | {
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_HOME": str(store.resolve()),
+        "MALLOC_ARENA_MAX": "2",  # else each thread keeps the memory of the largest film that it read
         "ORT_DISABLE_TELEMETRY": "1",
     }
     environment.setdefault("FILMGATE_PREDICTION_LOG", str(predictions.resolve()))

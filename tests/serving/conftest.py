@@ -21,14 +21,24 @@ from pipelines import package
 from pipelines.recipe_file import load_sections
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ("recipe", "source", "external", "split", "augment", "train", "serve", "card")  # that the package stage takes
+SECTIONS = (
+    "recipe",
+    "source",
+    "external",
+    "split",
+    "augment",
+    "train",
+    "serve",
+    "card",
+)  # that the package stage takes
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running service: its address, processor seconds until it was ready, and where it keeps what."""
+    """A running service: address, process id, processor seconds until it was ready, and where it keeps what."""
 
     url: str
+    pid: int
     seconds: float
     store: Path
     scratch: Path
@@ -139,4 +149,4 @@ def served(tmp_path_factory, release):
     port, store, scratch = free_port(), tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("scratch")
     with ended_afterwards(serve_command(release, store, port), TMPDIR=str(scratch)) as process:
         url = f"http://127.0.0.1:{port}"
-        yield Served(url, seconds_until(f"{url}/readyz", process), store, scratch)
+        yield Served(url, process.pid, seconds_until(f"{url}/readyz", process), store, scratch)
