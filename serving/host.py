@@ -4,6 +4,7 @@ It does what `bentoml serve` does for a service with one worker, without the sup
 twice, so that it is ready in half the time and ends with its own process.
 """
 
+import asyncio
 import logging
 import signal
 import socket
@@ -14,6 +15,9 @@ from typing import Any
 
 import bentoml
 import uvicorn
+
+
+LAST_WORDS = 0.5  # seconds in which a connection that was just taken says what it wants; uvicorn would cut it off
 
 
 class Server(uvicorn.Server):
@@ -36,6 +40,13 @@ class Server(uvicorn.Server):
         timer.daemon = True
         timer.start()
         return None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, hear those who came last, and end when all of them are answered."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(LAST_WORDS)
+        await super().shutdown(sockets)
 
 
 def main(folder: str, host: str, port: int) -> None:

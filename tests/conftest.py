@@ -47,8 +47,14 @@ def films(tmp_path, rng):
     return raw
 
 
-def write_onnx(path, image, cell):
-    """A model.onnx whose logit is 12 (mean grey - 0.5), whose heat is the mean grey of each cell of `cell` pixels."""
+SIDE = 256  # of the matrices that only cost time
+
+
+def write_onnx(path, image, cell, work):
+    """A model.onnx whose logit is 12 (mean grey - 0.5), whose heat is the mean grey of each cell of `cell` pixels.
+
+    It multiplies large matrices `work` times on the way, for nothing but the time that this takes.
+    """
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
     constants = {
@@ -58,13 +64,17 @@ def write_onnx(path, image, cell):
         "one": np.float32(1),
         "second": np.array([1], np.int64),
         "pixels": np.array([1, 2, 3], np.int64),
+        "zero": np.float32(0),
+        "large": np.eye(SIDE, dtype=np.float32),
     }
     steps = [
         helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["grey", "scale"], ["unit"]),
         helper.make_node("ReduceMean", ["unit", "pixels"], ["mean"], keepdims=0),
         helper.make_node("Sub", ["mean", "half"], ["away"]),
-        helper.make_node("Mul", ["away", "gain"], ["logit"]),
+        helper.make_node("Mul", ["away", "gain"], ["plain logit"]),
+        *labour(helper, work),
+        helper.make_node("Add", ["plain logit", "nothing"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["chance"]),
         helper.make_node("Sub", ["one", "chance"], ["rest"]),
         helper.make_node("Unsqueeze", ["rest", "second"], ["negative"]),
@@ -89,6 +99,18 @@ def write_onnx(path, image, cell):
     save(model, path)
 
 
+def labour(helper, work):
+    """Steps that give `nothing`, 0, slowly: what depends on the image cannot be calculated in advance."""
+    steps = [
+        helper.make_node("ReduceMax", ["unit"], ["brightest"], keepdims=0),
+        helper.make_node("Mul", ["large", "brightest"], ["product 0"]),
+    ]
+    for step in range(work):
+        steps.append(helper.make_node("MatMul", [f"product {step}", "large"], [f"product {step + 1}"]))
+    steps.append(helper.make_node("ReduceMax", [f"product {work}"], ["last"], keepdims=0))
+    return [*steps, helper.make_node("Mul", ["last", "zero"], ["nothing"])]
+
+
 @pytest.fixture(scope="session")
 def release_model():
     """Writes a folder with a real, tiny model.onnx and its card: `release_model(folder, fit="crop", refer=None)`.
@@ -96,10 +118,10 @@ def release_model():
     A bright film is PNEUMONIA; a film of middle grey is the most usual one, black and white ones are the least.
     """
 
-    def write(folder, fit="pad", size=(32, 32), channels=1, cell=8, **changes):
+    def write(folder, fit="pad", size=(32, 32), channels=1, cell=8, work=0, **changes):
         folder.mkdir(parents=True, exist_ok=True)
         image = ImageParams(levels="stored", height=size[0], width=size[1], channels=channels, fit=fit)
-        write_onnx(folder / "model.onnx", image, cell)
+        write_onnx(folder / "model.onnx", image, cell, work)
         digest = sha256(folder / "model.onnx")
         values = {
             "recipe": "demo",

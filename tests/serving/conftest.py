@@ -48,6 +48,11 @@ class Served:
         """The folder of the unpacked bento."""
         return next((self.store / "unpacked").glob("filmgate-*"))
 
+    @property
+    def said(self):
+        """What it wrote to its terminal."""
+        return self.store.with_name("said.txt").read_text()
+
 
 def write_evaluation(folder):
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,15 +88,9 @@ def serve_command(release, store, port):
 
 
 @contextmanager
-def ended_afterwards(command, **environment):
-    """A process of this test, ended by its own id."""
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+def ended_afterwards(command, said=subprocess.DEVNULL, **environment):
+    """A process of this test, ended by its own id; `said` is a file for what it says."""
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=said, stderr=said) as process:
         try:
             yield process
         finally:
@@ -130,23 +129,43 @@ def model_folder(tmp_path_factory, release_model):
     return folder
 
 
-@pytest.fixture(scope="session")
-def release(tmp_path_factory, model_folder):
-    """The folder that the package stage writes, by the stage itself."""
-    folder = tmp_path_factory.mktemp("chain")
+def package_of(folder, model):
+    """The folder that the package stage writes for a model, by the stage itself."""
     write_evaluation(folder / "evaluation")
     (folder / "profile.json").write_text('{"images": 40, "statistics": {}}')
     write_prepared(folder / "prepared")
     sections = load_sections(ROOT / "recipes" / "demo.yaml", SECTIONS)
     made = (folder / "evaluation", folder / "profile.json", folder / "prepared", folder / "release")
-    package.run(model_folder, *made, **sections)
+    package.run(model, *made, **sections)
     return folder / "release"
+
+
+@contextmanager
+def service_of(folder, release, **environment):
+    """A release, served over HTTP as `make serve` does it."""
+    port, store, scratch = free_port(), folder / "store", folder / "scratch"
+    scratch.mkdir(parents=True)
+    with (folder / "said.txt").open("wb") as said:
+        command, places = serve_command(release, store, port), {"TMPDIR": str(scratch)}
+        with ended_afterwards(command, said, **places, **environment) as process:
+            url = f"http://127.0.0.1:{port}"
+            yield Served(url, process.pid, seconds_until(f"{url}/readyz", process), store, scratch)
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory, model_folder):
+    """The release of a tiny model."""
+    return package_of(tmp_path_factory.mktemp("chain"), model_folder)
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory, release):
-    """The release, served over HTTP as `make serve` does it."""
-    port, store, scratch = free_port(), tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("scratch")
-    with ended_afterwards(serve_command(release, store, port), TMPDIR=str(scratch)) as process:
-        url = f"http://127.0.0.1:{port}"
-        yield Served(url, process.pid, seconds_until(f"{url}/readyz", process), store, scratch)
+    """That release, served."""
+    with service_of(tmp_path_factory.mktemp("served"), release) as running:
+        yield running
+
+
+@pytest.fixture
+def serving(tmp_path, release):
+    """Serves a release, by default the tiny one, with settings: `with serving(FILMGATE_API_KEY="k") as service`."""
+    return lambda release=release, **environment: service_of(tmp_path / "served", release, **environment)
