@@ -10,7 +10,6 @@ GDCM, and a few bytes can claim gigabytes.
 import io
 import logging
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -33,6 +32,14 @@ from pipelines.errors import ImageError
 MOST_PIXELS = 100_000_000
 MODALITIES = ("CR", "DX", "RG")
 CHEST = ("CHEST", "THORAX", "")
+TERMS = (
+    "CR DX RG CT MR US NM PT XA RF MG IO PX OT BI ES SC SR SEG DOC ECG FID KO PR OP OPT RTDOSE RTIMAGE RTPLAN RTSTRUCT "
+    "CHEST THORAX ABDOMEN ANKLE ARM BREAST CSPINE ELBOW EXTREMITY FEMUR FOOT FOREARM HAND HEAD HIP HUMERUS KNEE LEG "
+    "LSPINE NECK PELVIS SHOULDER SKULL SPINE TIBIA TSPINE WRIST "
+    "MONOCHROME1 MONOCHROME2 RGB HSV CMYK ARGB YBR_FULL YBR_FULL_422 YBR_PARTIAL_422 YBR_RCT YBR_ICT"
+)
+# Values that may be repeated in an error; another could be anything, a name too.
+KNOWN = frozenset(TERMS.split()) | {"", "PALETTE COLOR", "FOR PROCESSING", "FOR PRESENTATION"}
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 MOST_MEMORY, MOST_SECONDS = 4 << 30, 120  # of a process that decompresses a film, in bytes and seconds
 HEADER = ("PatientID", "ViewPosition", "PatientSex", "PatientAge", "Modality", "BodyPartExamined")
@@ -167,9 +174,9 @@ def _objections_to_pixels(film: Dataset, most: int) -> Iterator[str]:
 
 
 def _code(film: Dataset, tag: str) -> str:
-    """A code of the standard, in upper case; what cannot be one is not repeated."""
+    """A value that the standard knows, in upper case; another is not repeated."""
     text = str(film.get(tag) or "").strip().upper()
-    return text if re.fullmatch(r"[A-Z0-9_ ]{0,16}", text) else "something else"
+    return text if text in KNOWN else "something else"
 
 
 def _can_be_undone(film: Dataset) -> bool:
