@@ -16,6 +16,7 @@ from serving.page.words import (
     familiarity_in_words,
     figure,
     refer_edges,
+    released,
     scale_in_words,
     shown,
     tested,
@@ -81,12 +82,16 @@ def about_panel(card: Mapping[str, Any]) -> str:
         {"where": SPLITS.get(split, split), "films": films(found), "cells": [figure(found, name) for name in columns]}
         for split, found in tested(card).items()
     ]
-    about = [(name.replace("_", " ").capitalize(), value) for name, value in (card.get("about") or {}).items() if value]
+    about = [
+        (name.replace("_", " ").capitalize(), value)
+        for name, value in (released(card).get("about") or {}).items()
+        if value
+    ]
     identity = {
         "Recipe": card["recipe"],
         "Version": card["version"],
         "SHA-256 of the model": card.get("sha256"),
-        "Released": str((card.get("released") or {}).get("date") or "")[:10],
+        "Released": str(released(card).get("date") or "")[:10],
     }
     facts = {"tested": rows, "columns": list(columns.values()), "about": about}
     return rendered("about.html.j2", facts | {"identity": [row for row in identity.items() if row[1]]})

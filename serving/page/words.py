@@ -125,7 +125,7 @@ def figure(found: Mapping[str, Any], name: str) -> str:
 
 def flags(card: Mapping[str, Any]) -> list[str]:
     """What must be known of the model before an answer is believed, a sentence each."""
-    said = [str(flag) for flag in card.get("flags") or ()]
+    said = [str(flag) for flag in released(card).get("flags") or ()]
     if any("chance" in flag for flag in said):
         return said
     guessed = [name for name, found in tested(card).items() if (found.get("auc_low") or 1.0) <= CHANCE]
@@ -136,9 +136,14 @@ def flags(card: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def released(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card says of the release: `date`, `tested`, `flags` and `about`; nothing in a card of before."""
+    return dict(card.get("released") or {})
+
+
 def tested(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What was measured before the release, by split; empty where the card does not say."""
-    return dict((card.get("released") or {}).get("tested") or {})
+    return dict(released(card).get("tested") or {})
 
 
 def moment(at: datetime, zone: tzinfo | None) -> str:

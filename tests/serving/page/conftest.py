@@ -34,9 +34,12 @@ CARD = {
     "labels": {"names": ["NORMAL", "PNEUMONIA"], "positive": "PNEUMONIA"},
     "threshold": 0.5,
     "refer": [0.4, 0.6],
-    "released": {"date": "2026-11-20T10:00:00Z", "tested": TESTED},
-    "flags": [],
-    "about": {"intended_use": "To show the chain. For nothing else.", "funding": None},
+    "released": {
+        "date": "2026-11-20T10:00:00+00:00",
+        "tested": TESTED,
+        "flags": [],
+        "about": {"intended_use": "To show the chain. For nothing else.", "funding": None},
+    },
 }
 WINDOW = (2000.0, 3000.0, 0.0, 4095.0)
 
@@ -286,6 +289,12 @@ def predicted():
         return Prediction(**{name: value for name, value in said.items() if name != "a_key_of_later"})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def card_that_says():
+    """The card with something else in what it says of the release: `card_that_says(flags=["It guesses."])`."""
+    return lambda **changes: {**CARD, "released": {**CARD["released"], **changes}}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ GREY = """found => { const [r, g, b] = getComputedStyle(found).backgroundColor.m
 
 
 @pytest.fixture
-def filled(look, put, film, service, an_answer, as_example, card):
+def filled(look, put, film, service, an_answer, as_example, card_that_says):
     """A page with a film of each kind, of which one is shown: `filled("window", width=390)`."""
     kinds = {"answer": film(1), "window": b"\0" * 128 + b"DICM", "fault": b"text", "classes": film(2)}
 
@@ -22,7 +22,7 @@ def filled(look, put, film, service, an_answer, as_example, card):
         many = an_answer(threshold=None, decision="class 3", probabilities=ten)
         service.says = lambda data: {b"text": BAD, film(2): many}.get(data, an_answer())
         service.examples = [as_example("A phantom", 5, "NORMAL")]
-        service.card = {**card, "flags": ["At the second hospital it is no better than chance."]}
+        service.card = card_that_says(flags=["At the second hospital it is no better than chance."])
         tab = look(**options)
         if kind in kinds:
             others = {name: data for name, data in kinds.items() if name != kind}

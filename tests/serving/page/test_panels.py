@@ -50,9 +50,9 @@ def test_the_scale_is_a_picture_with_words(panel):
     assert 'role="img" aria-label="Probability of PNEUMONIA: 0.812 on a scale from 0 to 1. Threshold 0.500.' in panel()
 
 
-def test_names_from_the_model_cannot_break_the_page(panel, card):
+def test_names_from_the_model_cannot_break_the_page(panel, card_that_says):
     assert "<b>" not in panel(label="<b>x</b>").split("<div")[0]
-    assert "<script>" not in about_panel({**card, "about": {"population": "<script>"}})
+    assert "<script>" not in about_panel(card_that_says(about={"population": "<script>"}))
 
 
 def test_the_model_says_for_whom_it_is_and_on_whom_it_was_tested(card):

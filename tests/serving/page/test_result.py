@@ -59,8 +59,8 @@ def test_a_sheet_without_pictures_has_the_answer_still(answered, card):
     assert "<img" not in html
 
 
-def test_flags_of_another_model_are_not_said_of_this_one(answered, card):
-    flagged = {**card, "flags": ["It guesses."]}
+def test_flags_of_another_model_are_not_said_of_this_one(answered, card_that_says):
+    flagged = card_that_says(flags=["It guesses."])
     assert "It guesses." in sheet(answered(), flagged, UTC)
     assert "It guesses." not in sheet(answered(), {**flagged, "version": "new"}, UTC)
 
@@ -84,8 +84,8 @@ CLASSES = {f"a class with a rather long name, number {number}": 0.05 for number 
         {"threshold": None, "decision": next(iter(CLASSES)), "probabilities": CLASSES, "label": "NORMAL"},
     ],
 )
-def test_the_sheet_prints_on_one_page(browser, answered, card, changes):
-    flagged = {**card, "flags": [LONG] * 5, "title": "Pneumonia on phantom chest films, " * 4}
+def test_the_sheet_prints_on_one_page(browser, answered, card_that_says, changes):
+    flagged = {**card_that_says(flags=[LONG] * 5), "title": "Pneumonia on phantom chest films, " * 4}
     context = browser.new_context()
     tab = context.new_page()
     tab.set_content(sheet(answered(**changes), flagged, UTC))

@@ -112,8 +112,8 @@ def test_a_service_without_examples_shows_none(look):
 
 
 @pytest.mark.slow
-def test_the_model_says_on_whom_it_was_tested_and_what_must_be_known(look, service, card):
-    service.card = {**card, "flags": ["At the second hospital it is no better than chance."], "version": "flagged"}
+def test_the_model_says_on_whom_it_was_tested_and_what_must_be_known(look, service, card_that_says):
+    service.card = card_that_says(flags=["At the second hospital it is no better than chance."])
     tab = look()
     expect(tab.get_by_role("note").filter(has_text="no better than chance")).to_be_visible()
     tab.get_by_text("About this model, and on whom it was tested").click()

@@ -58,3 +58,14 @@ def test_a_dicom_film_is_seen_through_another_window(look, put, address):
     expect(tab.locator("img.film").first).not_to_have_attribute("src", before, timeout=SOON)
     expect(width).to_have_value("4000")
     assert tab.locator(".fg-figure strong").inner_text() == answer
+
+
+def test_the_model_says_how_it_was_tested_and_offers_examples(look, address):
+    tab = look(address)
+    tab.get_by_text("About this model, and on whom it was tested").click()
+    expect(tab.get_by_role("row", name="Test films, put aside before training")).to_contain_text(
+        "0.950 (0.900 to 0.980)"
+    )
+    expect(tab.locator(".fg-about")).to_contain_text("People who develop or examine the chain.")
+    tab.get_by_role("button", name="Try the example").first.click()
+    expect(tab.locator(".fg-facts")).to_contain_text("Label of this exampleNORMAL", timeout=SOON)

@@ -168,10 +168,11 @@ def test_a_film_without_a_window_has_no_sliders_for_it(viewed):
 
 @pytest.mark.slow
 def test_full_screen_keeps_the_notice(viewed):
-    tab = viewed()
+    tab = viewed(DICOM)
     tab.get_by_role("button", name="Full screen").click()
     expect(tab.locator(".viewer .notice")).to_contain_text("For research use only")
-    expect(tab.locator(".viewer .notice")).to_be_in_viewport()
+    expect(tab.locator(".viewer .notice")).to_be_in_viewport(ratio=1)
+    expect(tab.get_by_role("button", name="Reset", exact=True)).to_be_in_viewport(ratio=1)
     expect(tab.get_by_role("button", name="Full screen")).to_have_attribute("aria-pressed", "true")
 
 

@@ -98,18 +98,17 @@ def test_a_figure_has_its_interval_where_it_is_known():
     assert figure({}, "auc") == "–"
 
 
-def test_flags_of_the_card_are_said_as_they_are(card):
-    assert flags({**card, "flags": ["A gate was loosened."]}) == ["A gate was loosened."]
+def test_flags_of_the_card_are_said_as_they_are(card, card_that_says):
+    assert flags(card_that_says(flags=["A gate was loosened."])) == ["A gate was loosened."]
     assert flags(card) == []
 
 
-def test_a_model_that_guesses_at_the_second_hospital_is_flagged_where_the_card_does_not_say_so(card):
+def test_a_model_that_guesses_at_the_second_hospital_is_flagged_where_the_card_does_not_say_so(card_that_says):
     tested = {"external": {"auc": 0.55, "auc_low": 0.49, "auc_high": 0.61}}
-    guessing = {**card, "released": {"tested": tested}}
     said = "Not proven to be better than chance at the second hospital: AUC 0.550 (0.490 to 0.610)."
-    assert flags(guessing) == [said]
+    assert flags(card_that_says(tested=tested)) == [said]
     known = "On external the model is not proven to be better than chance."
-    assert flags({**guessing, "flags": [known]}) == [known]
+    assert flags(card_that_says(tested=tested, flags=[known])) == [known]
 
 
 def test_a_card_of_before_says_nothing_of_tests():
