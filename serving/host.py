@@ -16,7 +16,6 @@ from typing import Any
 import bentoml
 import uvicorn
 
-
 LAST_WORDS = 0.5  # seconds in which a connection that was just taken says what it wants; uvicorn would cut it off
 
 
@@ -55,34 +54,34 @@ def main(folder: str, host: str, port: int) -> None:
     for name in ("httpx", "uvicorn.error", "bentoml.serve"):
         logging.getLogger(name).setLevel(logging.WARNING)
     service = bentoml.load(folder)
-    settings, door = proven(service)
-    app = without_timers(service.to_asgi())
+    code = proven()
+    app = rearranged(service.to_asgi(), (code.cors, code.admission))
     listener = listen(host, port)
     print(f"Serving {service.bento.tag} on http://{host}:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    Server(config, door, settings.drain_seconds).run(sockets=[listener])
+    Server(config, code.Admission, code.settings().drain_seconds).run(sockets=[listener])
 
 
-def proven(service: Any) -> tuple[Any, Any]:
-    """The settings and the door of a bento, or one sentence where its model is not the one that was released."""
-    from pipelines.errors import FilmgateError  # the bento's own, which loading it has brought
-    from serving.admission import Admission
-    from serving.service import opened
-    from serving.settings import settings
+def proven() -> Any:
+    """The code that the bento brought, or one sentence where its model is not the one that was released."""
+    from pipelines.errors import FilmgateError
+    from serving import service
 
     try:
-        opened()
-        return settings(), Admission
+        service.opened()
     except FilmgateError as error:
         sys.exit(f"error: {error}")
+    return service
 
 
-def without_timers(app: Any) -> Any:
-    """The app without BentoML's time limit, whose timers hold on to every request until it would have run out.
+def rearranged(app: Any, first: tuple[Any, ...]) -> Any:
+    """The app with some layers outermost, so that a request that is not let in costs next to nothing.
 
-    The door keeps the time (`FILMGATE_MAX_SECONDS`).
+    BentoML's time limit is left out: its timers hold on to every request until it would have run out, and the door
+    keeps the time itself.
     """
-    app.user_middleware = [layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"]
+    layers = [layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"]
+    app.user_middleware = sorted(layers, key=lambda layer: layer.cls not in first)
     return app
 
 

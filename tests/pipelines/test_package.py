@@ -2,6 +2,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -24,8 +25,20 @@ ROWS = {
     "age": [40.0, 50.0],
 }
 SECTIONS = load_sections(
-    ROOT / "recipes" / "demo.yaml", ("recipe", "source", "external", "split", "augment", "train", "card")
+    ROOT / "recipes" / "demo.yaml", ("recipe", "source", "external", "split", "augment", "train", "serve", "card")
 )
+
+
+def package(model, evaluation, profile, release, **sections):
+    """The stage; the prepared films lie beside the model."""
+    run(model, evaluation, profile, model.parent / "prepared", release, **sections)
+
+
+def write_prepared(folder):
+    folder.mkdir(exist_ok=True)
+    greys = np.array([60, 80, 180, 200], dtype=np.uint8)
+    np.save(folder / "val.npy", np.tile(greys[:, None, None, None], (1, 32, 32, 1)))
+    pd.DataFrame({"label": ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"]}).to_parquet(folder / "val.parquet")
 
 
 @pytest.fixture
@@ -34,6 +47,7 @@ def folders(tmp_path, release_model):
 
     def write(gates=(GATE,), metrics=None, **model):
         release_model(tmp_path / "model", **model)
+        write_prepared(tmp_path / "prepared")
         evaluation = tmp_path / "evaluation"
         evaluation.mkdir(exist_ok=True)
         gates = [{"reason": "-", **gate} for gate in gates]
@@ -54,7 +68,7 @@ def test_a_release_holds_the_bento_its_note_and_its_card(folders):
     model, evaluation, profile, release = folders(metrics={"test": {**FIGURES, "images_sha256": "ab" * 32}})
     comparison = {"champion": None, "splits": {}}
     (evaluation / "comparison.json").write_text(json.dumps(comparison))
-    run(model, evaluation, profile, release, **SECTIONS)
+    package(model, evaluation, profile, release, **SECTIONS)
     note = json.loads((release / "release.json").read_text())
     bento = release / note["bento"]
     assert {path.name for path in release.iterdir()} == {
@@ -81,7 +95,7 @@ def test_a_release_says_what_it_came_from_and_who_let_it_pass(folders, monkeypat
     model, evaluation, profile, release = folders(
         metrics={"test": {**FIGURES, "images_sha256": "ab" * 32}}, facts={"data": prepared}
     )
-    run(model, evaluation, profile, release, **SECTIONS)
+    package(model, evaluation, profile, release, **SECTIONS)
     note = json.loads((release / "release.json").read_text())
     files = {
         "model": model / "model.onnx",
@@ -105,6 +119,29 @@ def test_a_release_says_what_it_came_from_and_who_let_it_pass(folders, monkeypat
     assert note["decided"]["rule"] == "all gates passed"
 
 
+def test_the_service_is_told_when_on_whom_and_with_what_doubts_the_model_was_released(folders, monkeypatch):
+    heard = {}
+    monkeypatch.setattr(
+        "pipelines.package.build_bento",
+        lambda model, card, films, about, folder: heard.update(about, films=films) or write_bento(*[None] * 4, folder),
+    )
+    guessing = {**FIGURES, "auc": 0.5, "auc_low": 0.4, "auc_high": 0.6}
+    model, *others = folders(metrics={"test": FIGURES, "external": guessing})
+    monkeypatch.setattr("pipelines.package.sha256", lambda file: "00")
+    package(model, *others, **SECTIONS)
+    assert heard["date"].startswith("20")
+    assert heard["tested"]["test"] == {
+        **{"n": 2, "n_positive": 1, "auc": 0.97, "auc_low": 0.95, "auc_high": 0.99, "threshold": 0.5},
+        "patients": 2,
+    }
+    assert heard["flags"] == [
+        "On external the model is not proven to be better than chance: AUC 0.500 (0.400 to 0.600). No gate asks anything "
+        "of these images."
+    ]
+    assert heard["about"]["intended_use"].startswith("To show and test the chain")
+    assert [film["label"] for film in heard["films"]] == ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"]
+
+
 def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
     failed = {**GATE, "value": 0.7214, "passed": False}
     worse = {"metric": "auc", "split": "external", "bound": "point", "minimum": 0.9, "value": None, "passed": False}
@@ -112,7 +149,7 @@ def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
     release.mkdir()
     (release / "release.json").write_text("the last one")
     with pytest.raises(GateError) as error:
-        run(model, evaluation, profile, release, **SECTIONS)
+        package(model, evaluation, profile, release, **SECTIONS)
     said = str(error.value)
     assert "the lower bound of sensitivity on test is 0.7214, the minimum is 0.85" in said
     assert "auc on external is unknown, the minimum is 0.9" in said
@@ -122,7 +159,7 @@ def test_a_failed_gate_is_named_and_the_last_release_stays(folders):
 
 def test_a_model_without_gates_is_not_released(folders):
     with pytest.raises(GateError, match="So it is"):
-        run(*folders(gates=[]), **SECTIONS)
+        package(*folders(gates=[]), **SECTIONS)
 
 
 def test_a_maximum_that_was_missed_is_named():
@@ -133,7 +170,7 @@ def test_a_maximum_that_was_missed_is_named():
 def test_a_changed_model_is_not_released(folders):
     model, evaluation, profile, release = folders(sha256="0" * 64)
     with pytest.raises(ReleaseError, match="The file was changed"):
-        run(model, evaluation, profile, release, **SECTIONS)
+        package(model, evaluation, profile, release, **SECTIONS)
     assert not release.exists()
 
 
@@ -142,12 +179,12 @@ def test_a_file_of_the_evaluation_that_is_missing_is_named(folders, name):
     model, evaluation, profile, release = folders()
     (evaluation / name).unlink()
     with pytest.raises(ReleaseError, match=f"no .*{name}"):
-        run(model, evaluation, profile, release, **SECTIONS)
+        package(model, evaluation, profile, release, **SECTIONS)
 
 
 def test_a_recipe_that_is_not_at_its_place_is_named(folders):
     with pytest.raises(ReleaseError, match=r"no .*elsewhere\.yaml"):
-        run(*folders(), **{**SECTIONS, "recipe": "elsewhere"})
+        package(*folders(), **{**SECTIONS, "recipe": "elsewhere"})
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, r"no .*profile\.json"), ("{", r"profile\.json is not JSON")])
@@ -155,7 +192,7 @@ def test_a_release_without_the_profile_of_its_data_is_refused(folders, text, sai
     model, evaluation, profile, release = folders()
     profile.unlink() if text is None else profile.write_text(text)
     with pytest.raises(ReleaseError, match=said):
-        run(model, evaluation, profile, release, **SECTIONS)
+        package(model, evaluation, profile, release, **SECTIONS)
     assert not release.exists()
 
 
@@ -164,8 +201,8 @@ def test_the_stage_knows_the_files_that_it_reads():
     assert "serving/service.py" in READS
 
 
-def write_bento(model, card, folder):
+def write_bento(model, card, films, about, folder):
     """A file in place of a bento, which takes seconds to build."""
-    bento = folder / f"filmgate-{card.recipe}-{card.version}.bento"
+    bento = folder / (f"filmgate-{card.recipe}-{card.version}.bento" if card else "filmgate.bento")
     bento.write_bytes(b"bento")
     return bento
