@@ -65,7 +65,7 @@ PACKAGES = (  # what its code imports, and what makes the server quicker
     *("python-multipart", "starlette", "uvicorn", "httptools", "uvloop"),
 )
 FILMS = 4  # reference films of a bento, and no fewer than one of each label
-BUILDER = Path(__file__).with_name("bento_builder.py")
+BUILDER = ROOT / "serving/bento_builder.py"
 
 
 def build_bento(

@@ -26,7 +26,7 @@ from pipelines.stage import command, fresh_folder
 # Files that the stage copies or renders: dvc.yaml must know them, though nothing imports them here.
 READS = (
     *SERVED,
-    "pipelines/bento_builder.py",
+    "serving/bento_builder.py",
     "pipelines/model_card/model_card.md.j2",
 )
 EVALUATED = ("metrics.json", "gates.json", "probabilities.parquet", "images.parquet")
