@@ -68,6 +68,8 @@ def read(client: Client, film: Film, tray: Tray) -> None:
         try:
             film.pictures = patiently(lambda: pictures_of(client, film.data, film.wish), film)
         except AskError as error:
+            if error.kind in HALTS:
+                raise
             film.fault = error
         film.shown = film.wish
         film.finish()

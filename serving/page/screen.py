@@ -154,6 +154,7 @@ def large(tray: Tray, film: Film) -> None:
     with pictures:
         if film.fault is not None:
             fault(film.fault)
+            _ask_again(film)
         if film.state == "reading":
             st.html('<p class="fg-soft">The film and its heatmap are being drawn.</p>')
         parts.viewer(film, tray.number(film))
@@ -178,10 +179,15 @@ def _failed(tray: Tray, film: Film, error: AskError) -> None:
     fault(error)
     again, _ = st.columns([1, 3])
     with again:
-        if error.kind != "film" and st.button("Ask again", key="retry", width="stretch"):
-            film.wait()
-            st.rerun()
+        if error.kind != "film":
+            _ask_again(film)
         _remove(tray, film)
+
+
+def _ask_again(film: Film) -> None:
+    if st.button("Ask again", key="retry", width="stretch"):
+        film.wait()
+        st.rerun()
 
 
 def _remove(tray: Tray, film: Film) -> None:

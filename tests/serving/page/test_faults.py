@@ -75,6 +75,10 @@ def test_a_service_that_fails_is_said_and_the_heatmap_may_be_missing(look, put, 
     put(tab, {"one.png": film(1)})
     expect(tab.locator(".fg-answer")).to_contain_text("Positive", timeout=SOON)
     expect(tab.get_by_role("alert")).to_contain_text("The heatmap failed. Request request-9", use_inner_text=True)
+    service.explains = lambda data: None
+    tab.get_by_role("button", name="Ask again", exact=True).click()
+    expect(tab.locator("img.heat")).to_be_visible(timeout=SOON)
+    expect(tab.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.slow

@@ -64,6 +64,13 @@ def test_an_answer_stands_even_where_no_picture_can_be_drawn(asked, one):
     assert (one.state, one.pictures, str(one.fault)) == ("answered", None, "The heatmap failed.")
 
 
+def test_where_the_service_goes_away_before_it_drew_the_film_waits_on(asked, one):
+    asked.png = AskError("Gone.", "away")
+    tray = Tray()
+    read(asked, one, tray)
+    assert (one.state, one.answer, str(tray.trouble)) == ("waiting", None, "Gone.")
+
+
 def test_a_bad_film_keeps_its_sentence(asked, one):
     asked.prediction = AskError("It is no picture.", "film")
     tray = Tray()
