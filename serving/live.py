@@ -100,6 +100,7 @@ class Live:
 
         Raises:
             CheckError: there is no answer, or its status is another one.
+            ServiceError: the API key is missing or wrong, so that nothing more can be checked.
         """
         for attempt in range(ATTEMPTS):
             answer = self.send(method, path, **content)
@@ -107,7 +108,7 @@ class Live:
                 break
             time.sleep(wait(answer))
         if answer.status_code == 401 and status != 401:
-            raise CheckError("The API key is missing or wrong", "the service's own", "Set FILMGATE_API_KEY.")
+            raise ServiceError("The service asks for an API key, and for another one. Set FILMGATE_API_KEY to its own.")
         if answer.status_code != status:
             raise CheckError(f"{path} has status {answer.status_code}", str(status), advice(answer.status_code))
         return answer

@@ -213,24 +213,32 @@ def test_another_service_than_this_fails(check):
     assert "gave text/html. Expected JSON." in "\n".join(failures(lines))
 
 
+class Locked(Altered):
+    """The network to a service that answers only to those who know its key."""
+
+    def __init__(self):
+        super().__init__(lambda path, answer: None)
+
+    def handle_request(self, request):
+        if request.url.path in CALLS and request.headers.get("x-api-key") != "secret":
+            return httpx.Response(401, json={"error": "The API key is missing or wrong."})
+        return super().handle_request(request)
+
+
 def test_the_api_key_comes_from_the_environment(served, capsys, monkeypatch):
-    sent = []
-
-    def alter(path, answer):
-        sent.append(path)
-        return httpx.Response(401, json={"error": "The API key is missing or wrong."})
-
-    class Noted(Altered):
-        def handle_request(self, request):
-            assert request.headers["x-api-key"] in ("secret", "")
-            return super().handle_request(request)
-
     monkeypatch.setenv("FILMGATE_API_KEY", "secret")
-    with pytest.raises(SystemExit):
-        main([served.url], Noted(alter))
-    lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("ok    API key:") for line in lines)
-    assert "Set FILMGATE_API_KEY." in "\n".join(failures(lines))
+    with pytest.raises(SystemExit) as ended:
+        main([served.url, "--seconds", "0"], Locked())
+    assert ended.value.code == 0
+    assert "ok    API key: a request without it is refused (401)" in capsys.readouterr().out.splitlines()
+
+
+def test_a_missing_api_key_is_one_sentence(served, capsys, monkeypatch):
+    monkeypatch.delenv("FILMGATE_API_KEY", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main([served.url, "--seconds", "0"], Locked())
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.strip().endswith("Set FILMGATE_API_KEY to its own.")
 
 
 def test_percentiles_are_those_of_the_requests_themselves():
