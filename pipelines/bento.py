@@ -28,6 +28,7 @@ SERVED = (
     "pipelines/decision.py",
     "pipelines/dicom.py",
     "pipelines/greyscale.py",
+    "pipelines/guard.py",
     "pipelines/images.py",
     "pipelines/inference.py",
     "pipelines/notice.py",

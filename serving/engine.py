@@ -76,7 +76,7 @@ class Engine:
 
     def _record(self, request_id: str, call: str, film: Film, answer: dict[str, Any]) -> None:
         """A log that cannot be written stops no answer, but it is told."""
-        self._metrics.prediction(answer, None)
+        self._metrics.prediction(answer)
         if not self._log:
             return
         try:

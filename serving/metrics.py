@@ -82,18 +82,13 @@ class Metrics:
         """Count a batch that goes through the model."""
         self._batches.observe(films)
 
-    def prediction(self, answer: dict[str, Any], reason: str | None) -> None:
-        """Count a film that was answered.
-
-        Args:
-            answer: as the HTTP contract writes it.
-            reason: why it was refused, in a word; None if it was not.
-        """
+    def prediction(self, answer: dict[str, Any]) -> None:
+        """Count a film that was answered, as the HTTP contract writes it."""
         self._decisions.labels(answer["decision"]).inc()
         self._probability.observe(answer["probability"])
         self._familiarity.observe(answer["familiarity"])
-        if reason is not None:
-            self._refused.labels(reason).inc()
+        if answer["reason"] is not None:
+            self._refused.labels(answer["reason"]).inc()
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

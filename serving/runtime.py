@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.card import Card
-from pipelines.decision import decide, familiarity
+from pipelines.guard import judge
 from pipelines.images import MOST_PIXELS, SCALABLE, enough, prepare, read, to_eight_bit
 from pipelines.inference import Answers, Classifier, Device
 from pipelines.notice import NOTICE
@@ -115,7 +115,7 @@ class Predictor:
             said: what the model says of this film, answers of one.
         """
         card, probabilities = self.card, said.probability[0]
-        known = familiarity(float(said.distance[0]), card.familiarity)
+        verdict = judge(card, probabilities, float(said.distance[0]), film.statistics)
         column = self._column(probabilities)
         shown = column if card.threshold is None else card.labels.positive_index
         return {
@@ -123,9 +123,9 @@ class Predictor:
             "probability": float(probabilities[shown]),
             "probabilities": dict(zip(card.labels.names, map(float, probabilities), strict=True)),
             "threshold": card.threshold,
-            "decision": decide(card, probabilities, known),
-            "familiarity": known,
-            "reason": None,
+            "decision": verdict.decision,
+            "familiarity": verdict.familiarity,
+            "reason": verdict.reason,
             "model": {"recipe": card.recipe, "version": card.version, "sha256": card.sha256},
             "notice": NOTICE,
         }
