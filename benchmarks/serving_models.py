@@ -3,6 +3,7 @@
 Writes `float32` with model.onnx, model.keras and card.json, and `int8` with the same model quantised.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from pipelines.card import Card, Familiarity, sha256
 from pipelines.export.explain import FeatureStatistics, inference_model
 from pipelines.export.keras_export import export
+from pipelines.export.quantised import quantise
 from pipelines.models import build
 from pipelines.recipe_file import load
 from pipelines.recipe_models import Transfer
@@ -31,6 +33,11 @@ def main(name, folder):
     model.save(folder / "model.keras")
     export(whole, folder / "model.onnx")
     write_card(folder, recipe)
+    rounded = folder.with_name("int8")
+    shutil.copytree(folder, rounded)
+    films = np.random.default_rng(0).integers(0, 256, (16, *model.input.shape[1:]), dtype=np.uint8)
+    quantise(rounded / "model.onnx", films, np.random.default_rng(0))
+    write_card(rounded, recipe)
 
 
 def write_card(folder, recipe):

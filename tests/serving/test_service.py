@@ -1,9 +1,14 @@
 import base64
+import hashlib
 import io
+import json
+import os
+import signal
 import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -13,6 +18,7 @@ from PIL import Image
 from pipelines.card import read_card
 from pipelines.images import prepare, read
 from pipelines.inference import Graph
+from tests.serving.dicom_films import dicom
 
 CONTRACT = {
     *("label", "probability", "probabilities", "threshold", "decision", "familiarity", "reason", "model", "notice"),
@@ -231,3 +237,85 @@ def test_the_server_holds_nothing_heavy(served):
     command = [sys.executable, "-P", "-c", script, str(served.bento)]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env={"BENTOML_HOME": str(served.store)})
     assert found.stdout.strip() == "True []"
+
+
+def test_a_dicom_film_is_answered_as_its_export_to_png_is(ask):
+    levels = (np.arange(64 * 48).reshape(48, 64) * 20 % 4096).astype(np.uint16)
+    film = dicom(levels, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
+    file = io.BytesIO()
+    read(film).save(file, "PNG")
+    answers = [ask("/predict", files={"image": content}).json() for content in (film, file.getvalue())]
+    assert answers[0]["probability"] == pytest.approx(answers[1]["probability"], abs=1e-6)
+
+
+def test_a_dicom_film_may_be_seen_through_another_window_and_says_which_one_it_was(ask):
+    levels = np.tile(np.arange(0, 4096, 64, dtype=np.uint16), (48, 1))
+    film = dicom(levels, BitsStored=12, HighBit=11, WindowCenter=2000, WindowWidth=4000)
+    own = ask("/explain", files={"image": film}, data={"opacity": "0"})
+    assert own.headers["filmgate-window"] == "2000 4000 0 4032"
+    window = {"opacity": "0", "window_center": "1000", "window_width": "200"}
+    other = ask("/explain", files={"image": film}, data=window)
+    assert other.headers["filmgate-window"] == "1000 200 0 4032"
+    seen = np.asarray(read(other.content).convert("L"))
+    assert (seen[:, levels[0] < 900] == 0).all()
+    assert (seen[:, levels[0] > 1100] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"window_center": "5"}, "A window needs both"),
+        ({"window_center": "5", "window_width": "0"}, "The field window_width is no number from 1"),
+        ({"size": "5000"}, "The field size is no number from 64 to 4096"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_as_asked_gets_a_sentence(ask, film, asked, says):
+    answer = ask("/explain", files={"image": film}, data=asked)
+    assert answer.status_code == 400
+    assert sentence(answer).startswith(says)
+
+
+def test_a_refused_film_says_why(ask, as_png):
+    said = ask("/predict", files={"image": as_png(np.zeros((64, 64), dtype=np.uint8))}).json()
+    assert said["decision"] == "refused"
+    assert said["reason"] == "The picture as a whole is unlike the images of training."
+    assert ask("/predict", files={"image": as_png(np.full((64, 64), 180, dtype=np.uint8))}).json()["reason"] is None
+
+
+def test_the_prediction_log_has_a_line_for_every_answer(serving, film, tmp_path):
+    with serving(FILMGATE_PREDICTION_LOG=str(tmp_path / "log")) as service:
+        answer = httpx.post(f"{service.url}/predict", files={"image": film}, trust_env=False)
+        both = [("images", film), ("images", b"none")]
+        httpx.post(f"{service.url}/predict_batch", files=both, trust_env=False)
+        httpx.post(f"{service.url}/explain", files={"image": film}, trust_env=False)
+        os.kill(service.pid, signal.SIGKILL)
+    lines = [json.loads(line) for line in (tmp_path / "log/predictions.jsonl").read_text().splitlines()]
+    assert [line["call"] for line in lines] == ["/predict", "/predict_batch"]
+    assert lines[0]["request_id"] == answer.headers["x-request-id"] != lines[1]["request_id"]
+    assert lines[0]["probability"] == answer.json()["probability"]
+    assert lines[0]["sha256"] == hashlib.sha256(film).hexdigest()
+
+
+def test_pages_of_other_origins_may_ask_where_they_are_named(serving, film):
+    with serving(FILMGATE_CORS_ORIGINS="https://page.example", FILMGATE_API_KEY="secret") as service:
+        headers = {"Origin": "https://page.example", "X-API-Key": "secret"}
+        answer = httpx.post(f"{service.url}/predict", files={"image": film}, headers=headers, trust_env=False)
+        assert answer.headers["access-control-allow-origin"] == "https://page.example"
+        refused = httpx.post(f"{service.url}/predict", headers={"Origin": "https://page.example"}, trust_env=False)
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://page.example")
+        other = httpx.post(f"{service.url}/card", headers={**headers, "Origin": "https://other"}, trust_env=False)
+        assert "access-control-allow-origin" not in other.headers
+
+
+REAL = Path(os.environ.get("FILMGATE_REAL_DATA", "nowhere")) / "dicom"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="FILMGATE_REAL_DATA names no folder with real DICOM films")
+def test_a_real_film_compressed_or_not_or_exported_is_one_film(ask):
+    contents = [file.read_bytes() for file in sorted(REAL.glob("RG1_*"))]
+    file = io.BytesIO()
+    read(contents[0]).save(file, "PNG")
+    answers = [ask("/predict", files={"image": content}).json() for content in (*contents, file.getvalue())]
+    assert len(answers) == 3
+    assert [answer["probability"] for answer in answers] == pytest.approx([answers[0]["probability"]] * 3, abs=1e-3)
