@@ -110,6 +110,11 @@ def prediction(said: Any, what: str) -> dict[str, Any]:
     decisions = DECISIONS if answer["threshold"] is not None else (answer["label"], "refused")
     if answer["decision"] not in decisions:
         raise CheckError(f"decision of {what} is {_short(answer['decision'])}", f"one of {', '.join(decisions)}", OLDER)
+    if (answer["decision"] == "refused") != (answer["reason"] is not None):
+        expected = "a sentence where a film is refused, else null"
+        raise CheckError(
+            f"reason of {what}, which is {answer['decision']}, is {_short(answer['reason'])}", expected, OLDER
+        )
     if answer["label"] not in answer["probabilities"]:
         raise CheckError(f"label of {what} is {_short(answer['label'])}", "one that has a probability", OLDER)
     if answer["probability"] not in answer["probabilities"].values():

@@ -92,6 +92,7 @@ def test_a_missing_key_of_an_answer_is_named(check, key):
         ("label", "OTHER", "one that has a probability"),
         ("decision", "perhaps", "one of positive, negative, refer, refused"),
         ("reason", 3, "a string that says something, or null"),
+        ("reason", "It is dark.", "a sentence where a film is refused, else null"),
         ("model", {"recipe": "demo"}, "a recipe, a version and a SHA-256"),
     ],
 )
