@@ -262,5 +262,5 @@ def test_a_file_in_eight_bits_says_so_and_one_in_single_precision_says_nothing(t
     lost = {"probability": 0.0104, "largest": 0.21, "heatmap": 0.97, "distance": 1.2}
     said = text(facts=FACTS | {"precision": "int8", "quantisation": lost})
     assert "calculates its convolutions in eight bits" in said
-    assert "by 0.0104 on average, by 0.21 at most" in said
+    assert f"by {number(0.0104)} on average, by {number(0.21)} at most" in said
     assert "eight bits" not in text(facts=FACTS | {"precision": "float32", "quantisation": None})
