@@ -29,14 +29,16 @@ class Familiarity(Section):
 
 
 class Limits(Section):
-    """Lowest and highest value of each statistic of a picture (see `pipelines.statistics.Statistics`) that is usual."""
+    """Lowest and highest usual value of what a picture is like (see `pipelines.statistics.Statistics`).
+
+    The grey level of the border is none of them: it hangs on the scale at which a JPEG was decoded.
+    """
 
     colour: Range
     std: Range
     mean: Range
     dark: Range
     bright: Range
-    border: Range
 
 
 class Card(Section):

@@ -20,7 +20,6 @@ BEYOND = {  # below the lower limit, above the upper one
     "mean": ("is darker", "is brighter"),
     "dark": ("has less black", "has more black"),
     "bright": ("has less white", "has more white"),
-    "border": ("has a darker edge", "has a brighter edge"),
 }
 
 

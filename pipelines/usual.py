@@ -14,7 +14,7 @@ from pipelines.guard import BEYOND, strange
 from pipelines.statistics import Statistics
 
 MARGIN = 0.02  # of the scale of a statistic
-SCALES = {"colour": 255.0, "std": 255.0, "mean": 255.0, "dark": 1.0, "bright": 1.0, "border": 255.0}
+SCALES = {"colour": 255.0, "std": 255.0, "mean": 255.0, "dark": 1.0, "bright": 1.0}
 STEPS = 201
 COLUMNS = [field.name for field in fields(Statistics)]
 

@@ -177,7 +177,7 @@ def referred(card: Card, metrics: Metrics) -> str:
 def familiarity(card: Card) -> str:
     """Which images are refused."""
     limits = (
-        "" if card.limits is None else " So is one whose colour, contrast, brightness or edge no training image had."
+        "" if card.limits is None else " So is one whose colour, contrast or brightness no training image had."
     )
     return (
         f"An image is refused that is as unusual as the {percent(card.familiarity.refuse)} least familiar validation "

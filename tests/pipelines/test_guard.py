@@ -16,7 +16,6 @@ LIMITS = Limits(
     mean=(60.0, 200.0),
     dark=(-0.02, 0.3),
     bright=(-0.02, 0.1),
-    border=(5.0, 200.0),
 )
 CARD = card_of(BINARY, limits=LIMITS)
 SURE = np.array([0.1, 0.9])
