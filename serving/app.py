@@ -27,6 +27,18 @@ SOON = 5.0  # seconds to wait for the card, which the page cannot be drawn witho
 def main() -> None:
     """Draw the page."""
     screen.frame()
+    try:
+        draw()
+    except AskError as error:
+        screen.fault(error)
+
+
+def draw() -> None:
+    """Draw what the service says and what the user put on the page.
+
+    Raises:
+        AskError: the environment names no number of seconds.
+    """
     if "tray" not in st.session_state:
         st.session_state.tray = Tray()
         st.session_state.reader = Reader(st.session_state.tray, connect)
@@ -36,22 +48,22 @@ def main() -> None:
         keep_examples(client, tray)
     reader.go_on()
     drawn = tray.stamp()
-    screen.head(tray)
-    if tray.trouble is not None:
-        screen.trouble(tray, tray.trouble)
-        look_for_service(tray)
-    screen.newer(tray)
-    field, row = st.columns([2, 5], gap="medium") if tray.films else (st.container(), st.container())
-    with field:
-        if tray.card is not None:
-            screen.intake(tray)
-    with row:
-        screen.films(tray)
-        screen.watch(tray, reader, drawn)
-    if tray.film is not None:
-        screen.large(tray, tray.film)
-    screen.examples(tray)
-    screen.about(tray)
+    # Each part keeps its place whatever stands above it, or Streamlit would show it twice while the page is redrawn.
+    top, middle, bottom = st.container(), st.container(), st.container()
+    with top:
+        screen.head(tray)
+        if tray.trouble is not None:
+            screen.trouble(tray, tray.trouble)
+            look_for_service(tray)
+        screen.newer(tray)
+    with middle:
+        screen.intake_and_films(tray, reader, drawn)
+    with bottom:
+        with st.container():
+            if tray.film is not None:
+                screen.large(tray, tray.film)
+        screen.examples(tray)
+        screen.about(tray)
 
 
 def connect(most_seconds: float | None = None) -> Client:
@@ -59,11 +71,14 @@ def connect(most_seconds: float | None = None) -> Client:
 
     Args:
         most_seconds: to wait for an answer, where that is less than the environment allows.
+    Raises:
+        AskError: the environment names no number of seconds.
     """
-    seconds = float(os.environ.get("FILMGATE_TIMEOUT", "30"))
-    key = os.environ.get("FILMGATE_API_KEY")
-    address = os.environ.get("FILMGATE_SERVICE", LOCAL)
-    return Client(address, seconds if most_seconds is None else min(seconds, most_seconds), key)
+    said = os.environ.get("FILMGATE_TIMEOUT", "30")
+    if not said.isdecimal() or said == "0":
+        raise AskError(f"FILMGATE_TIMEOUT is {said!r}. Expected whole seconds, such as 30.", "strange")
+    seconds = float(said) if most_seconds is None else min(float(said), most_seconds)
+    return Client(os.environ.get("FILMGATE_SERVICE", LOCAL), seconds, os.environ.get("FILMGATE_API_KEY"))
 
 
 def keep_examples(client: Client, tray: Tray) -> None:

@@ -141,7 +141,7 @@ class Client:
         """Whether the service is there and ready to answer."""
         try:
             return self._http.get("/readyz", timeout=2.0).is_success
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return False
 
     def predict(self, film: bytes) -> Prediction:

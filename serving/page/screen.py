@@ -71,6 +71,21 @@ def newer(tray: Tray) -> None:
         st.rerun()
 
 
+def intake_and_films(tray: Tray, reader: Reader, drawn: tuple[Any, ...]) -> None:
+    """Where films are dropped, beside those that are there.
+
+    Args:
+        drawn: the stamp of the tray when this page was drawn.
+    """
+    field, row = st.columns([2, 5], gap="medium") if tray.films else (st.container(), st.container())
+    with field:
+        if tray.card is not None:
+            intake(tray)
+    with row:
+        films(tray)
+        watch(tray, reader, drawn)
+
+
 def intake(tray: Tray) -> None:
     """Where films are dropped. They move to the tray, so that the field is empty again for the next ones."""
     label = "Drop more films here" if tray.films else "Drop films here: JPEG, PNG or DICOM"
@@ -105,7 +120,9 @@ def films(tray: Tray) -> None:
     if tray.films:
         many = len(tray.films)
         films = "1 film" if many == 1 else f"{many} films"
-        title = f"{tray.done} of {films} read" if tray.done < many else f"{films}, read"
+        title = (
+            f"{tray.done} of {films} read" if tray.done < many else f"All {films} read" if many > 1 else "1 film read"
+        )
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.html(f'<h2 class="fg-title">{title}</h2>', width="content")
             if st.button("Remove all", key="clear"):

@@ -45,8 +45,9 @@ def test_a_newer_service_is_said_and_can_be_asked_about_earlier_films(look, put,
     expect(tab.locator(".fg-head")).to_contain_text("version newer")
     tab.get_by_role("button", name="Ask the new version about them").click()
     expect(tab.get_by_text(said)).to_have_count(0)
+    expect(thumbnail(tab, 1)).to_contain_text("Negative", timeout=SOON)
     thumbnail(tab, 1).click()
-    expect(tab.locator(".fg-answer")).to_contain_text("demo, version newer", timeout=SOON)
+    expect(tab.locator(".fg-answer")).to_contain_text("demo, version newer")
     assert service.count("/predict") == 3
 
 

@@ -30,7 +30,7 @@ def test_films_go_in_and_each_gets_its_answer(look, put, film, service, an_answe
     put(tab, {"one.png": film(1), "two.png": film(2)})
     expect(tab.locator(".fg-answer")).to_contain_text("Positive: PNEUMONIA", timeout=SOON)
     expect(tab.locator(".fg-answer")).to_contain_text("Answered by demo, version abc123def456", use_inner_text=True)
-    expect(tab.get_by_text("2 films, read")).to_be_visible(timeout=SOON)
+    expect(tab.get_by_text("All 2 films read")).to_be_visible(timeout=SOON)
     thumbnail(tab, 2).click()
     expect(tab.locator(".fg-answer")).to_contain_text("Negative: NORMAL")
     expect(thumbnail(tab, 2)).to_have_attribute("aria-current", "true")
@@ -38,7 +38,7 @@ def test_films_go_in_and_each_gets_its_answer(look, put, film, service, an_answe
     expect(tab.locator(".fg-answer")).to_contain_text("Positive: PNEUMONIA")
     assert service.count("/predict") == 2
     tab.get_by_role("button", name="Remove this film").click()
-    expect(tab.get_by_text("1 film, read", exact=True)).to_be_visible()
+    expect(tab.get_by_text("1 film read", exact=True)).to_be_visible()
     tab.get_by_role("button", name="Remove all").click()
     expect(tab.locator(".fg-answer")).to_have_count(0)
 
@@ -71,7 +71,7 @@ def test_each_film_shows_how_far_it_is_while_others_are_read(look, put, film, se
 def test_films_are_chosen_with_the_keyboard(answered, film, service, an_answer):
     service.says = lambda data: an_answer(0.8125 if data == film(1) else 0.1)
     tab = answered({"one.png": film(1), "two.png": film(2)})
-    expect(tab.get_by_text("2 films, read")).to_be_visible(timeout=SOON)
+    expect(tab.get_by_text("All 2 films read")).to_be_visible(timeout=SOON)
     thumbnail(tab, 1).focus()
     tab.keyboard.press("ArrowRight")
     expect(thumbnail(tab, 2)).to_be_focused()
