@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from pipelines.card import Card
 from pipelines.errors import ReleaseError
@@ -39,6 +39,7 @@ SERVED = (
     "serving/batching.py",
     "serving/body.py",
     "serving/engine.py",
+    "serving/host.py",
     "serving/metrics.py",
     "serving/openapi.py",
     "serving/overlay.py",
@@ -111,7 +112,7 @@ def locked(lock: str, packages: Sequence[str]) -> list[str]:
         ReleaseError: one of them has no pin.
     """
     pins = {canonicalize_name(re.split(r"[=; ]", line)[0]): line.strip() for line in lock.splitlines() if "==" in line}
-    needed, todo = set[str](), [*map(canonicalize_name, packages)]
+    needed, todo = set[NormalizedName](), [*map(canonicalize_name, packages)]
     while todo:
         if (package := todo.pop()) not in needed:
             needed.add(package)
@@ -121,7 +122,7 @@ def locked(lock: str, packages: Sequence[str]) -> list[str]:
     return [pins[package] for package in sorted(needed)]
 
 
-def _requirements(package: str) -> list[str]:
+def _requirements(package: str) -> list[NormalizedName]:
     """What an installed package needs, without its extras."""
     try:
         asked = [Requirement(line) for line in requires(package) or ()]

@@ -5,7 +5,6 @@ Decoding is Pillow's, for DICOM pydicom's. Every picture becomes 8-bit grey or R
 
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,7 +34,7 @@ def read(
     at_least: int | None = None,
     most_pixels: int = MOST_PIXELS,
     window: tuple[float, float] | None = None,
-    formats: Sequence[str] | None = None,
+    formats: tuple[str, ...] | None = None,
 ) -> Image.Image:
     """Decode a picture completely, upright as its EXIF orientation says.
 
@@ -65,7 +64,7 @@ def read(
 
 
 def _read_picture(
-    content: bytes, label: str, at_least: int | None, most_pixels: int, formats: Sequence[str] | None
+    content: bytes, label: str, at_least: int | None, most_pixels: int, formats: tuple[str, ...] | None
 ) -> Image.Image:
     try:
         with warnings.catch_warnings():

@@ -56,6 +56,8 @@ class Graph:
         options.intra_op_num_threads = threads
         if (provider := PROVIDERS[device]) not in onnxruntime.get_available_providers():
             raise ReleaseError(f"ONNX Runtime {onnxruntime.__version__} has no {provider}. {NO_CUDA}")
+        if device == "cuda":
+            onnxruntime.preload_dlls()  # CUDA's libraries, where they came as packages
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=list({provider: None, PROVIDERS["cpu"]: None})
         )

@@ -1,4 +1,4 @@
-"""The process that serves an unpacked bento: `python -P serving/host.py <folder> <host> <port>`.
+"""The process that serves an unpacked bento: `python -P <folder>/src/serving/host.py <folder> <host> <port>`.
 
 It does what `bentoml serve` does for a service with one worker, without the supervisor that would load everything
 twice, so that it is ready in half the time and ends with its own process.
@@ -6,7 +6,6 @@ twice, so that it is ready in half the time and ends with its own process.
 
 import asyncio
 import logging
-import signal
 import socket
 import sys
 import threading
@@ -33,12 +32,15 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Let the last requests in, then stop listening."""
         if self._door.draining:
-            return super().handle_exit(sig, frame)
+            self.should_exit = self.force_exit = True
+            return
         self._door.draining = True
-        timer = threading.Timer(self._seconds, super().handle_exit, (signal.SIGTERM, None))
+        timer = threading.Timer(self._seconds, self._stop)
         timer.daemon = True
         timer.start()
-        return None
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, hear those who came last, and end when all of them are answered."""
@@ -88,9 +90,11 @@ def rearranged(app: Any, first: tuple[Any, ...]) -> Any:
 def listen(host: str, port: int) -> socket.socket:
     """A socket on that address, or one sentence where it cannot be had."""
     try:
-        return socket.create_server((host, port), backlog=1024)
+        listener = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         sys.exit(f"error: Cannot listen on {host}:{port} ({error.strerror}). End what listens there, or choose --port.")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else an answer in two parts waits for 40 ms
+    return listener
 
 
 if __name__ == "__main__":

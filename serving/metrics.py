@@ -74,7 +74,7 @@ class Metrics:
         """Count a request that was not answered.
 
         Args:
-            reason: `busy`, `late`, `key`, `size`, `form` or `film`.
+            reason: `busy`, `slow`, `key`, `size`, `form` or `film`.
         """
         self._rejections.labels(reason).inc()
 

@@ -181,5 +181,5 @@ def _drawable(picture: Image.Image, longest: int | None) -> Image.Image:
         scale = min(scale, longest / max(film.size))
     if scale == 1.0:
         return film
-    sides = (max(int(side * scale + 1e-6), 1) for side in film.size)
-    return film.resize(tuple(sides), reducing_gap=2.0)
+    width, height = (max(int(side * scale + 1e-6), 1) for side in film.size)
+    return film.resize((width, height), reducing_gap=2.0)

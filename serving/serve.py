@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.errors import FilmgateError, ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
-HOST = Path(__file__).with_name("host.py")
+HOST = "src/serving/host.py"  # in an unpacked bento
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,7 +77,7 @@ def serve(folder: Path, host: str, port: int, store: Path, predictions: Path) ->
     }
     environment.setdefault("FILMGATE_PREDICTION_LOG", str(predictions.resolve()))
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", str(HOST), str(folder), host, str(port)], environment)
+    os.execve(sys.executable, [sys.executable, "-P", str(folder / HOST), str(folder), host, str(port)], environment)
 
 
 def _named_in(note: Path, run: str) -> tuple[Path, str]:

@@ -7,6 +7,7 @@ BentoML's own limits, access log and metrics are off: they answer an overload wi
 write down whatever address a client asks for. `serving.admission` and `serving.metrics` stand in their place.
 """
 
+import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pipelines.errors import ImageError, ReleaseError
+from pipelines.errors import FilmgateError, ImageError, ReleaseError
 from serving.admission import REQUEST_ID, Admission
 from serving.engine import Engine
 from serving.metrics import Metrics
@@ -71,12 +72,11 @@ class FilmService:
     @bentoml.on_deployment
     @staticmethod
     def check_model() -> None:
-        """Prove the model before any worker starts, since a worker that fails would be started again and again.
-
-        Raises:
-            ReleaseError: see `opened`.
-        """
-        opened()
+        """Prove the model before any worker starts, since a worker that fails would be started again and again."""
+        try:
+            opened()
+        except FilmgateError as error:
+            sys.exit(f"error: {error}")
         opened.cache_clear()  # this process only watches over the one that will answer
 
     @bentoml.on_shutdown

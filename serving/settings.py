@@ -18,8 +18,17 @@ PREFIX = "FILMGATE_"
 MOST_SECONDS = 120
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of processor time, and of how many
+
+
+def cores(quota: Path = QUOTA) -> int:
+    """Processors that this process may use, and no more than its container's share of them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        share, period = quota.read_text().split()
+        return max(1, min(cores, int(share) // int(period)))
+    except (OSError, ValueError):
+        return cores
 
 
 class Settings(BaseModel):
@@ -53,7 +62,7 @@ class Settings(BaseModel):
     max_in_flight: Annotated[int, Field(gt=0)] = 32
     max_in_flight_mib: Annotated[int, Field(gt=0)] = 512
     max_batch: Annotated[int, Field(gt=0)] = 8
-    lanes: Annotated[int, Field(gt=0)] = Field(default_factory=_cores)
+    lanes: Annotated[int, Field(gt=0)] = Field(default_factory=cores)
     threads: Annotated[int, Field(ge=0)] = 1
     device: Device = "cpu"
     prediction_log: str = ""

@@ -29,8 +29,8 @@ def test_the_bento_holds_what_the_service_imports_and_nothing_else():
         new = set(imports(todo.pop())) - found
         found |= new
         todo += new
-    packages = {"pipelines/__init__.py", "serving/__init__.py"}
-    assert found | packages == {*SERVED, *PLUMBING}
+    others = {"pipelines/__init__.py", "serving/__init__.py", "serving/host.py"}  # the last imports by itself
+    assert found | others == {*SERVED, *PLUMBING}
 
 
 @pytest.fixture

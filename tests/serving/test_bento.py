@@ -286,8 +286,9 @@ def test_a_container_needs_only_the_folders_that_its_manifest_gives(alone, image
     scratch.mkdir(mode=0o755)
     words = [tmp_path / "root", sys.base_prefix, alone, bento, scratch, " ".join(writable), user]
     script = Path(__file__).with_name("container.sh")
-    command = ["unshare", "--mount", "sh", script, *words, *json.loads(image.of("ENTRYPOINT")[0])]
-    environment = image.environment | told | {"BENTOML_HOST": "127.0.0.1", "BENTOML_PORT": str(port)}
+    here = {"0.0.0.0": "127.0.0.1", "3000": str(port)}
+    asked = [here.get(word, word) for word in (*container["command"], *container["args"])]
+    command, environment = ["unshare", "--mount", "sh", script, *words, *asked], image.environment | told
     environment["PATH"] = f"/app/.venv/bin:{os.environ['PATH']}"
     with serving([str(word) for word in command], port, tmp_path / "log", env=environment, cwd="/") as process:
         checked(port, capsys)

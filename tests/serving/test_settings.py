@@ -1,11 +1,22 @@
+import os
+
 import pytest
 
 from pipelines.errors import ReleaseError
-from serving.settings import Settings, read_settings
+from serving.settings import Settings, cores, read_settings
 
 
 def test_an_empty_environment_gives_the_usual_settings():
     assert read_settings({"HOME": "/", "FILMGATE_SERVICE": "http://127.0.0.1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("max 100000", 1024), ("100000 100000", 1), ("50000 100000", 1), ("nonsense", 1024)]
+)
+def test_no_more_lanes_are_opened_than_a_container_has_processors(tmp_path, quota, most):
+    (tmp_path / "cpu.max").write_text(quota)
+    assert 1 <= cores(tmp_path / "cpu.max") <= most
+    assert cores(tmp_path / "none") == len(os.sched_getaffinity(0))
 
 
 def test_settings_are_read_by_their_names():
