@@ -51,7 +51,11 @@ def released_bento(release: Path, recipe: str) -> Path:
 
 
 def unpacked(bento: Path, store: Path) -> Path:
-    """The folder that a bento was unpacked into; unpacks it where that was not done before."""
+    """The folder that a bento was unpacked into; unpacks it where that was not done before.
+
+    Raises:
+        ReleaseError: the bento has no server.
+    """
     folder = store / f"{bento.stem}-{_sha256(bento)[:8]}"
     if not folder.is_dir():
         store.mkdir(parents=True, exist_ok=True)
@@ -59,6 +63,8 @@ def unpacked(bento: Path, store: Path) -> Path:
             with tarfile.open(bento, "r:xz") as file:
                 file.extractall(Path(partial, "bento"), filter="data")
             Path(partial, "bento").rename(folder)
+    if not (folder / HOST).is_file():
+        raise ReleaseError(f"{bento} was released by an earlier version, without a server of its own. Release it again.")
     return folder
 
 

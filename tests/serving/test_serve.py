@@ -68,6 +68,12 @@ def test_a_bento_is_unpacked_once(release, tmp_path):
     assert [path.name for path in (tmp_path / "store").iterdir()] == [folder.name]
 
 
+def test_a_bento_of_an_earlier_version_is_to_be_released_again(release, tmp_path):
+    folder = unpacked(released_bento(release, "demo"), tmp_path / "unpacked")
+    (folder / "src/serving/host.py").unlink()
+    assert "was released by an earlier version" in said("--release", release, "--store", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [("model.onnx", b"brightness", b"brightnesS"), ("card.json", b'"threshold": 0.5', b'"threshold": 0.6')],
