@@ -153,6 +153,9 @@ class ServeParams(Section):
     """What the service does, and what it is given.
 
     refuse: share of validation images, the least familiar, that it would refuse.
+    layout: whether an image counts as unfamiliar also for how light and dark lie in it as a whole. That tells inverted
+        and turned images, and leans less on features that differ between hospitals; but where all training images are
+        framed alike, those of a hospital that frames them otherwise are refused.
     precision: of the model file. int8 calculates its convolutions in eight bits: faster, and a little less exact;
         threshold, refer band and gates then are those of the eight-bit file.
     reference: where the films come from that travel inside the bento and are answered at every start. Those of
@@ -160,6 +163,7 @@ class ServeParams(Section):
     """
 
     refuse: Share
+    layout: bool
     precision: Literal["float32", "int8"]
     reference: Literal["validation", "phantom"]
 

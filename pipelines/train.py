@@ -78,7 +78,7 @@ def run(
     statistics = feature_statistics(features)
     with fresh_folder(trained) as folder:
         onnx = folder / "model.onnx"
-        proof = write_model(onnx, learner, learn.images, features, check.images)
+        proof = write_model(onnx, learner, (learn.images, check.images), features, serve.layout)
         proof |= in_precision(serve.precision, onnx, learn.images, check.images, train.seed)
         write_beside(folder, learner, features, np.array(learn.images[0]), history, train.monitor)
         answers, temperature = calibrated(onnx, check, labels, threshold)
@@ -186,20 +186,21 @@ def learnt_limits(manifest: Path, prepared: Path) -> tuple[Limits, np.ndarray]:
 
 
 def write_model(
-    onnx: Path, learner: Learner, learn: np.ndarray, features: np.ndarray, check: np.ndarray
+    onnx: Path, learner: Learner, images: tuple[np.ndarray, np.ndarray], features: np.ndarray, layout: bool
 ) -> dict[str, Any]:
-    """Write the model file, prove it equal to the model, and give it the second distance.
+    """Write the model file, prove it equal to the model, and give it the second distance where that is asked for.
 
     Args:
-        learn, check: images of training and of validation.
+        images: of training and of validation.
         features: pooled, of the images of training.
     Returns:
-        `parity`: the largest differences that were found, by output.
+        `parity`, the largest differences that were found, by output; `layout`.
     """
-    statistics = feature_statistics(features)
+    statistics, (learn, check) = feature_statistics(features), images
     parity = learner.export(onnx, statistics, np.asarray(check[:PARITY_IMAGES]))
-    bake_layout(onnx, layout_of(learn), float(np.median(distances(features, statistics))))
-    return {"parity": parity}
+    if layout:
+        bake_layout(onnx, layout_of(learn), float(np.median(distances(features, statistics))))
+    return {"parity": parity, "layout": layout}
 
 
 def in_precision(precision: str, onnx: Path, learn: np.ndarray, check: np.ndarray, seed: int) -> dict[str, Any]:

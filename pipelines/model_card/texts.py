@@ -176,12 +176,11 @@ def referred(card: Card, metrics: Metrics) -> str:
 
 def familiarity(card: Card) -> str:
     """Which images are refused."""
-    limits = (
-        "" if card.limits is None else " So is one whose colour, contrast or brightness no training image had."
-    )
+    layout = " and of its grey levels at 16 x 16" if card.facts.get("layout") else ""
+    limits = "" if card.limits is None else " So is one whose colour, contrast or brightness no training image had."
     return (
         f"An image is refused that is as unusual as the {percent(card.familiarity.refuse)} least familiar validation "
-        f"images (Mahalanobis distances of its features and of its grey levels at 16 x 16).{limits}"
+        f"images (Mahalanobis distance of its features{layout}).{limits}"
     )
 
 

@@ -20,7 +20,7 @@ def prepared(tmp_path, rng):
 
 
 def serve(reference):
-    return ServeParams(refuse=0.01, precision="float32", reference=reference)
+    return ServeParams(refuse=0.01, layout=True, precision="float32", reference=reference)
 
 
 def test_validation_films_are_written_pixel_for_pixel(prepared, tmp_path):

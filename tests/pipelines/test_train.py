@@ -59,7 +59,12 @@ def train(prepared, trained, labels, image, **changed):
         model=MODEL,
         train=TrainParams(**TRAINING),
         threshold=changed.get("threshold", THRESHOLD),
-        serve=ServeParams(refuse=0.01, precision=changed.get("precision", "float32"), reference="validation"),
+        serve=ServeParams(
+            refuse=0.01,
+            layout=changed.get("layout", True),
+            precision=changed.get("precision", "float32"),
+            reference="validation",
+        ),
     )
 
 
@@ -176,6 +181,19 @@ def test_a_file_in_eight_bits_comes_from_the_same_weights_and_the_card_says_how_
     assert rounded.facts["quantisation"]["probability"] == pytest.approx(away.mean())
     assert 0 < rounded.facts["quantisation"]["largest"] < 0.2
     assert rounded.familiarity.distances[-1] == pytest.approx(float(after.distance.max()))
+
+
+def test_whether_the_layout_counts_is_the_recipes_and_changes_the_distance_alone(
+    prepared, tmp_path, labels, small_image
+):
+    cache, images = tmp_path / "cache", np.load(prepared / "val.npy")
+    found = {}
+    for layout in (True, False):
+        train(prepared, tmp_path / str(layout), labels, small_image, cache=cache, layout=layout)
+        assert read_card(tmp_path / str(layout) / "card.json").facts["layout"] == layout
+        found[layout] = Classifier(tmp_path / str(layout)).answer(images)
+    assert np.array_equal(found[True].probability, found[False].probability)
+    assert np.corrcoef(found[True].distance, found[False].distance)[0, 1] < 0.999
 
 
 def test_another_threshold_does_not_train_again(prepared, tmp_path, labels, small_image, monkeypatch):

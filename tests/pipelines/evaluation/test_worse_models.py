@@ -96,7 +96,7 @@ class Task:
             model=MODEL,
             train=numbers,
             threshold=RULE,
-            serve=ServeParams(refuse=0.01, precision="float32", reference="validation"),
+            serve=ServeParams(refuse=0.01, layout=True, precision="float32", reference="validation"),
         )
         return self
 
