@@ -64,7 +64,7 @@ def unpacked(bento: Path, store: Path) -> Path:
                 file.extractall(Path(partial, "bento"), filter="data")
             Path(partial, "bento").rename(folder)
     if not (folder / HOST).is_file():
-        raise ReleaseError(f"{bento} was released by an earlier version, without a server of its own. Release it again.")
+        raise ReleaseError(f"{bento} was released by an earlier version, without a server of its own. Release it anew.")
     return folder
 
 
