@@ -2,7 +2,7 @@
 
 The graph takes `image`, (n, height, width, channels) uint8, and gives
 `probability` (n, classes), `heatmap` (n, rows, columns; contribution to the logit, not negative), and
-`distance` (n,), the squared Mahalanobis distance of the features from those of the training images.
+`distance` (n,), how far the images lie from those of training (see `pipelines.export.layout`).
 """
 
 import os
