@@ -60,7 +60,8 @@ def compare(name, folder, rounds, seconds):
         plain(folder, "keras") as keras,
         plain(folder, "decode") as bare,
     ):
-        print_resources({"service": fast, "service, int8": faster, "Keras in a handler": keras})
+        servers = {"service": fast, "service, int8": faster, "Keras in a handler": keras}
+        print_resources(servers, "when ready")
         sides = {
             "bare ONNX Runtime": lambda: bare_runtime(folder / "float32", film, seconds),
             "service": lambda: asked(fast, "/predict", film, seconds),
@@ -72,15 +73,21 @@ def compare(name, folder, rounds, seconds):
         }
         rates = in_turn(sides, rounds)
         lone = in_turn({call: lambda call=call: median_alone(fast, call, film) for call in CALLS}, rounds)
+        print_resources(servers, "after all of it")
     print_rates(rates)
-    print_ratio("service / bare ONNX Runtime", rates["service"] / rates["bare ONNX Runtime"])
-    print_ratio("service int8 / service", rates["service, int8"] / rates["service"])
-    print_ratio("service / Keras predict", rates["service"] / rates["Keras predict"])
-    print_ratio("service with heatmap / Keras with tape", rates["service, heatmap"] / rates["Keras predict and tape"])
-    print_ratio("service / Starlette that decodes", rates["service"] / rates["Starlette that decodes"])
+    for over, under in RATIOS:
+        print_ratio(f"{over} / {under}", rates[over] / rates[under])
     print_ratio("p50 of one with its heatmap / without", lone["/explain"] / lone["/predict"])
 
 
+RATIOS = (
+    ("service", "bare ONNX Runtime"),
+    ("service, int8", "bare ONNX Runtime"),
+    ("service, int8", "service"),
+    ("service", "Keras predict"),
+    ("service, heatmap", "Keras predict and tape"),
+    ("service", "Starlette that decodes"),
+)
 CALLS = ("/predict", "/explain")
 
 
@@ -198,22 +205,22 @@ def in_turn(sides, rounds):
     return {name: np.array(values[1:]) for name, values in found.items()}
 
 
-def print_resources(servers):
+def print_resources(servers, when):
     """Seconds until ready, and resident memory."""
     for name, (_, process, seconds) in servers.items():
         megabytes = psutil.Process(process.pid).memory_info().rss / 2**20
-        print(f"{name:<40}ready in {seconds:5.1f} s, {megabytes:6.0f} MiB when ready")
+        print(f"{name:<46}ready in {seconds:5.1f} s, {megabytes:6.0f} MiB {when}", flush=True)
 
 
 def print_rates(rates):
     """Requests a second of each side."""
     for name, values in rates.items():
-        print(f"{name:<40}{np.median(values):8.1f} a second ({values.min():.1f} to {values.max():.1f})")
+        print(f"{name:<46}{np.median(values):8.1f} a second ({values.min():.1f} to {values.max():.1f})")
 
 
 def print_ratio(name, values):
     """Median and range of a ratio."""
-    print(f"{name:<40}{np.median(values):8.2f} ({values.min():.2f} to {values.max():.2f})")
+    print(f"{name:<46}{np.median(values):8.2f} ({values.min():.2f} to {values.max():.2f})")
 
 
 if __name__ == "__main__":
