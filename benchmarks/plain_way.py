@@ -1,6 +1,7 @@
 """The ways to serve a model that the service is held against: `python -m benchmarks.plain_way <side> <folder> <port>`.
 
-- `keras`: Keras' `model.predict` in a web handler, and at /explain Grad-CAM by a gradient tape, as tutorials write it.
+- `keras`: Keras' `model.predict` in a web handler, as tutorials write it: at /predict in a thread, at /blocking in the
+  event loop, so that one request waits for the other; at /explain also Grad-CAM by a gradient tape.
 - `decode`: a bare Starlette endpoint that decodes and prepares the film, and runs no model at all.
 """
 
@@ -70,7 +71,10 @@ def keras_answers(folder):
 
         return answer
 
-    return {"/predict": endpoint(probability), "/explain": endpoint(explained)}
+    async def blocking(request):
+        return JSONResponse(probability(await uploaded(request)))
+
+    return {"/predict": endpoint(probability), "/blocking": blocking, "/explain": endpoint(explained)}
 
 
 async def uploaded(request):

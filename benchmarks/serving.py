@@ -68,6 +68,7 @@ def compare(name, folder, rounds, seconds):
             "service, int8": lambda: asked(faster, "/predict", film, seconds),
             "service, heatmap": lambda: asked(fast, "/explain", film, seconds, size="224"),
             "Keras predict": lambda: asked(keras, "/predict", film, seconds),
+            "Keras predict, in turn": lambda: asked(keras, "/blocking", film, seconds),
             "Keras predict and tape": lambda: asked(keras, "/explain", film, seconds),
             "Starlette that decodes": lambda: asked(bare, "/predict", film, seconds),
         }
@@ -85,6 +86,8 @@ RATIOS = (
     ("service, int8", "bare ONNX Runtime"),
     ("service, int8", "service"),
     ("service", "Keras predict"),
+    ("service", "Keras predict, in turn"),
+    ("service, int8", "Keras predict"),
     ("service, heatmap", "Keras predict and tape"),
     ("service", "Starlette that decodes"),
 )
