@@ -135,8 +135,8 @@ def test_the_service_is_told_when_on_whom_and_with_what_doubts_the_model_was_rel
         "patients": 2,
     }
     assert heard["flags"] == [
-        "On external the model is not proven to be better than chance: AUC 0.500 (0.400 to 0.600). No gate asks anything "
-        "of these images."
+        "On external the model is not proven to be better than chance: AUC 0.500 (0.400 to 0.600). No gate asks "
+        "anything of these images."
     ]
     assert heard["about"]["intended_use"].startswith("To show and test the chain")
     assert [film["label"] for film in heard["films"]] == ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"]
