@@ -22,6 +22,7 @@ from serving.refusals import App, Message, Receive, Send, refusal
 from serving.settings import Settings
 
 RETRY_SECONDS = 1
+CLIENT_LEFT = 499  # no answer was sent, as nginx writes it down
 LOG = logging.getLogger("bentoml.filmgate")  # below BentoML's own, so that `bentoml serve` shows it too
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 REASONS = {400: "form", 401: "key", 408: "slow", 413: "size", 415: "form", 422: "film", 503: "busy"}
@@ -54,7 +55,7 @@ class Admission:
             else:
                 await self._app(scope, receive, answer)
         finally:
-            self._write(scope["path"], answer.status, time.perf_counter() - begun)
+            self._write(scope["path"], answer.status or CLIENT_LEFT, time.perf_counter() - begun)
         return None
 
     async def _let_in(self, scope: Message, headers: Headers, receive: Receive, answer: "_Answer") -> None:

@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from serving.check import main as check
+from serving.check.checks import main as check
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from serving.answers import Prediction
-from serving.check import CALLS, PAGES, main
-from serving.contract import CARD, PREDICTION
-from serving.latency import Latency
+from serving.check.checks import CALLS, PAGES, main
+from serving.check.contract import CARD, PREDICTION
+from serving.check.latency import Latency
 
 
 class Altered(httpx.BaseTransport):

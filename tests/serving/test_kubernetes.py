@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from serving.admission import REASONS
-from serving.check import CALLS, PAGES
+from serving.check.checks import CALLS, PAGES
 from serving.metrics import Metrics
 from serving.settings import PREFIX, Settings, read_settings
 

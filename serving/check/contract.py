@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from serving.live import FOREIGN, CheckError
+from serving.check.live import FOREIGN, CheckError
 
 Test = Callable[[Any], bool]
 DECISIONS = ("positive", "negative", "refer", "refused")

@@ -1,4 +1,4 @@
-"""`python -m serving.check URL`: whether a live service does what it promises, with one line for each check.
+"""Every check of a live service, with one line for each.
 
 It asks as any client does, and needs nothing but the address: health, each call with its keys and types, the sentences
 of its refusals, the films that the model answered at its release, and how quickly it answers. The exit status is 0
@@ -18,9 +18,9 @@ from uuid import uuid4
 import httpx
 
 from pipelines.errors import in_one_sentence
-from serving.contract import CARD, hold, png_size, prediction, refusal
-from serving.latency import measure
-from serving.live import FOREIGN, CheckError, Example, Live, kind
+from serving.check.contract import CARD, hold, png_size, prediction, refusal
+from serving.check.latency import measure
+from serving.check.live import FOREIGN, CheckError, Example, Live, kind
 
 LARGEST_DIFFERENCE = 1e-3  # of a probability, between two machines
 PAGES = ("/livez", "/readyz", "/metrics", "/docs.json")
@@ -230,7 +230,3 @@ def _count(written: str) -> int:
     if not written.isdigit() or not 0 < int(written) <= 256:
         raise argparse.ArgumentTypeError(f"{written!r} is no number of requests from 1 to 256")
     return int(written)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from serving.live import CheckError, Live, wait
+from serving.check.live import CheckError, Live, wait
 
 LONGEST_PAUSE = 1.0  # seconds; a service that is busy all the time shall be asked more than once
 

@@ -1,0 +1,5 @@
+"""`python -m serving.check URL`."""
+
+from serving.check.checks import main
+
+main()
