@@ -200,7 +200,7 @@ def page_address(start_page, service_address):
     return start_page(service_address[1], FILMGATE_TIMEOUT="2", FILMGATE_API_KEY=KEY)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while the player lives, asyncio.run is refused to the tests of other modules
 def browser():
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
@@ -211,7 +211,7 @@ def browser():
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def windows(browser):
     """Windows of the browser, each kind opened once, so that it keeps what it fetched: `windows(width=390)`."""
     opened = {}
