@@ -88,11 +88,13 @@ def test_a_network_goes_from_prepared_images_into_a_bento_that_answers(name, pre
     write_yaml(recipe_of(name, *size_of(name)), tmp_path / "folder.yaml")
     model, evaluation, release = (tmp_path / part for part in ("model", "evaluation", "release"))
     splits, checks = data / "prepared", data / "checks"
-    stage(train, tmp_path, prepared=splits, trained=model, cache=tmp_path / "cache")
-    files = {"raw": raw, "manifest": data / "manifest.parquet", "prepared": splits, "model": model}
+    manifest = data / "manifest.parquet"
+    stage(train, tmp_path, manifest=manifest, prepared=splits, trained=model, cache=tmp_path / "cache")
+    files = {"raw": raw, "manifest": manifest, "prepared": splits, "model": model}
     files |= {"shortcuts": checks / "shortcuts.json", "production": ROOT / "data" / "production"}
     stage(evaluate, tmp_path, **files, evaluation=evaluation)
-    stage(package, tmp_path, model=model, evaluation=evaluation, profile=checks / "profile.json", release=release)
+    done = {"prepared": splits, "model": model, "evaluation": evaluation, "profile": checks / "profile.json"}
+    stage(package, tmp_path, **done, release=release)
 
     bento = unpacked(released_bento(release, "folder"), tmp_path / "store")
     predictor = Predictor(next(bento.rglob("model.onnx")).parent)
