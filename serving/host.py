@@ -9,6 +9,7 @@ import logging
 import socket
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -26,9 +27,9 @@ class Server(uvicorn.Server):
     it stops listening, answers what it has, and ends. A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Any, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, door: Any, seconds: float) -> None:
         super().__init__(config)
-        self._door, self._seconds = door, seconds
+        self._listener, self._door, self._seconds = listener, door, seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Let the last requests in, then stop listening."""
@@ -45,10 +46,27 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, hear those who came last, and end when all of them are answered."""
+        line = self._listener.dup()
+        line.setblocking(False)
         for server in self.servers:
             server.close()
+        for connection in rest_of(line):
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         await asyncio.sleep(LAST_WORDS)
         await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        given = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return self.config.http_protocol_class(**given)
+
+
+def rest_of(line: socket.socket) -> list[socket.socket]:
+    """The connections that the system has taken and nobody has accepted, which closing the line would reset."""
+    waiting = []
+    with line, suppress(BlockingIOError):
+        while True:
+            waiting.append(line.accept()[0])
+    return waiting
 
 
 def main(folder: str, host: str, port: int) -> None:
@@ -62,7 +80,7 @@ def main(folder: str, host: str, port: int) -> None:
     listener = listen(host, port)
     print(f"Serving {service.bento.tag} on http://{host}:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    Server(config, code.Admission, code.settings().drain_seconds).run(sockets=[listener])
+    Server(config, listener, code.Admission, code.settings().drain_seconds).run(sockets=[listener])
 
 
 def proven() -> Any:
