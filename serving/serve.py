@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import FilmgateError, ReleaseError
+from serving.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "src/serving/host.py"  # in an unpacked bento
@@ -76,10 +77,8 @@ def serve(folder: Path, host: str, port: int, store: Path, predictions: Path) ->
     """
     dropped = ("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")  # there is one process, which needs no files to count in
     environment = {name: value for name, value in os.environ.items() if name not in dropped} | {
-        "BENTOML_DO_NOT_TRACK": "true",
+        **ENVIRONMENT,
         "BENTOML_HOME": str(store.resolve()),
-        "MALLOC_ARENA_MAX": "2",  # else each thread keeps the memory of the largest film that it read
-        "ORT_DISABLE_TELEMETRY": "1",
     }
     environment.setdefault("FILMGATE_PREDICTION_LOG", str(predictions.resolve()))
     sys.stdout.flush()

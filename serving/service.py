@@ -28,11 +28,9 @@ from serving.openapi import CALLS, document
 from serving.reference import Released, read_note, released
 from serving.refusals import App, OneShapeOfError, refusal
 from serving.runtime import Drawing
-from serving.settings import MOST_SECONDS, settings
+from serving.settings import ENVIRONMENT, MOST_SECONDS, settings
 from serving.uploads import BatchForm, ExplainForm, FilmForm, NoForm, Received
 
-# Of a container: nothing is reported to the makers of BentoML and ONNX Runtime, and threads share their free memory.
-ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "true", "MALLOC_ARENA_MAX": "2", "ORT_DISABLE_TELEMETRY": "1"}
 NOTE = Path(__file__).with_name("released.json")
 METRICS = Metrics()
 

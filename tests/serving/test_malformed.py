@@ -62,7 +62,7 @@ def test_ten_thousand_malformed_uploads_leave_the_service_as_it_was(served, as_p
             assert told["error"].endswith(".")
             assert "Traceback" not in told["error"]
     assert psutil.pid_exists(served.pid)
-    assert memory(served.pid) < before + 40 * 2**20
+    assert memory(served.pid) < before + 16 * 2**20
     assert psutil.Process(served.pid).children() == []
     assert [path for path in served.scratch.rglob("*") if path.is_file()] == []
     film = as_png(rng.integers(0, 256, (48, 64), dtype="uint8"))
