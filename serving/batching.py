@@ -6,6 +6,9 @@ fit a processor's cache (after the search for a batch size of Clipper, Crankshaw
 """
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +22,14 @@ from pipelines.inference import Answers
 Model = Callable[[np.ndarray], Answers]
 Waiting = tuple[np.ndarray, "asyncio.Future[Answers]"]
 MEMORY = 0.8  # of what was measured before, against the newest measurement
+BEHIND = 5  # steps of niceness
 TRIALS = 50  # batches until a size that was slower is tried again
+
+
+def step_back() -> None:
+    """Let this thread wait for those that talk to clients, so that an overload is still answered in time."""
+    if sys.platform == "linux":  # where a thread has a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
 
 
 class Pace:
@@ -60,7 +70,7 @@ class Batcher:
             seen: is told the size of each batch.
         """
         self._model, self._pace, self._seen = model, Pace(most), seen
-        self._free, self._lanes = lanes, ThreadPoolExecutor(lanes, thread_name_prefix="model")
+        self._free, self._lanes = lanes, ThreadPoolExecutor(lanes, "model", step_back)
         self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
 

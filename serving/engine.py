@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pipelines.errors import ImageError
-from serving.batching import Batcher
+from serving.batching import Batcher, step_back
 from serving.metrics import Metrics
 from serving.prediction_log import PredictionLog
 from serving.runtime import Drawing, Film, Predictor, Window
@@ -28,7 +28,7 @@ class Engine:
         """
         self._predictor, self._metrics = predictor, metrics
         self._batcher = Batcher(predictor.run, limits.lanes, limits.max_batch, metrics.batch)
-        self._readers = ThreadPoolExecutor(limits.lanes, thread_name_prefix="reader")
+        self._readers = ThreadPoolExecutor(limits.lanes, "reader", step_back)
         folder = limits.log_folder
         self._log = folder and PredictionLog(folder, limits.prediction_log_mib * 2**20, limits.prediction_log_files)
 

@@ -32,7 +32,8 @@ async def send_all(url, requests):
                 stays = False
             if not stays:
                 writer.close()
-        writer.close()
+        if stays:
+            writer.close()
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     return answers
