@@ -29,7 +29,8 @@ TRIALS = 50  # batches until a size that was slower is tried again
 def step_back() -> None:
     """Let this thread wait for those that talk to clients, so that an overload is still answered in time."""
     if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BEHIND)
 
 
 class Pace:

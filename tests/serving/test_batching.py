@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 import time
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.inference import Answers
-from serving.batching import Batcher, Pace
+from serving.batching import BEHIND, Batcher, Pace
 
 
 def model(frames):
@@ -126,3 +128,19 @@ def test_a_size_that_was_slow_once_is_tried_again():
         pace.learn(size, seconds)
     assert {pace.choose(4) for _ in range(200)} == {1, 2, 4}
     assert sum(pace.choose(4) == 1 for _ in range(100)) >= 98
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread a priority of its own")
+def test_the_model_runs_behind_the_thread_that_asked():
+    def nice():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    seen, before = [], nice()
+
+    def noted(frames):
+        seen.append(nice())
+        return model(frames)
+
+    answered(Batcher(noted, 1, 1), [1])
+    assert seen == [min(before + BEHIND, 19)]
+    assert nice() == before

@@ -98,7 +98,7 @@ def test_four_times_what_it_can_do_for_a_minute(serving, slow_release, films, of
         time.sleep(5)
         after = asyncio.run(load.closed_loop(service.url, contents[0], 4, 3.0))
         assert {answer[0] for answer in after.answers} == {200}
-        assert after.rate() > 0.2 * able  # other tests share the processor, now more than when it was measured
+        assert after.rate() > 0.5 * able
 
 
 @pytest.mark.slow
