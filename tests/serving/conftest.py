@@ -166,6 +166,6 @@ def served(tmp_path_factory, release):
 
 
 @pytest.fixture
-def serving(tmp_path, release):
+def serving(tmp_path_factory, release):
     """Serves a release, by default the tiny one, with settings: `with serving(FILMGATE_API_KEY="k") as service`."""
-    return lambda release=release, **environment: service_of(tmp_path / "served", release, **environment)
+    return lambda release=release, **environment: service_of(tmp_path_factory.mktemp("served"), release, **environment)

@@ -59,6 +59,13 @@ def capacity(url, contents):
     return asyncio.run(load.closed_loop(url, contents[0], 8, 4.0)).rate()
 
 
+def beside(url, other, films):
+    """Capacity of one service by that of another, measured in turns: what else the machine does slows both alike."""
+    pairs = [[capacity(place, requests_of(place, films)) for place in (url, other)] for _ in range(3)]
+    print("capacity in turns", ", ".join(f"{one:.0f} and {two:.0f}" for one, two in pairs))
+    return float(np.median([one / two for one, two in pairs]))
+
+
 def all_right(seen, offline):
     """That each answer is 503, or one of the probabilities that the films have."""
     assert {answer[0] for answer in seen.answers} <= {200, 503}
@@ -81,7 +88,7 @@ async def overloaded(url, contents, rate, pid):
 
 @pytest.mark.slow
 def test_four_times_what_it_can_do_for_a_minute(serving, slow_release, films, offline):
-    with serving(slow_release, **LIMITS) as service:
+    with serving(slow_release, **LIMITS) as service, serving(slow_release, **LIMITS) as spared:
         contents = requests_of(service.url, films)
         able = capacity(service.url, contents)
         before = psutil.Process(service.pid).memory_info().rss
@@ -98,7 +105,7 @@ def test_four_times_what_it_can_do_for_a_minute(serving, slow_release, films, of
         time.sleep(5)
         after = asyncio.run(load.closed_loop(service.url, contents[0], 4, 3.0))
         assert {answer[0] for answer in after.answers} == {200}
-        assert after.rate() > 0.5 * able
+        assert beside(service.url, spared.url, films) > 0.75
 
 
 @pytest.mark.slow
