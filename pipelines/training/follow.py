@@ -11,6 +11,7 @@ from pipelines.training.batches import Batch, Batches
 from pipelines.training.checkpoint import Checkpoint, Checkpoints
 from pipelines.training.course import Course
 from pipelines.training.devices import is_chief
+from pipelines.training.heap import keep_freed_memory
 from pipelines.training.labelled import Labelled
 from pipelines.training.progress import Progress
 
@@ -60,6 +61,8 @@ class Feed(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> Batch:
         """A batch by its number."""
+        if step == 0:
+            keep_freed_memory()
         return self.sources[self.epoch % len(self.sources)].batch(self.epoch, self.start + step)
 
 
