@@ -11,7 +11,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep freed blocks of up to 32 MiB for the next ones; with another C library nothing happens.
 
     TensorFlow 2.21 sets `M_MMAP_THRESHOLD` to 128 KiB whenever it makes a dataset of a Python generator, as `fit` does.
-    Every tensor above that is then mapped anew, page by page, in every step, which costs a processor a third of its speed
+    Every tensor above that is then mapped anew, page by page, in every step, which costs a third of a processor's speed
     or more (`python -m benchmarks.training`). So this is to be called when the generator is asked for its first batch.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
