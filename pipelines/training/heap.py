@@ -1,6 +1,7 @@
 """What the C library does with memory that a training step gives back."""
 
 import ctypes
+import sys
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 LARGEST_BLOCK = 32 * 2**20  # bytes; glibc takes no more
@@ -14,7 +15,7 @@ def keep_freed_memory() -> None:
     Every tensor above that is then mapped anew, page by page, in every step, which costs a third of a processor's speed
     or more (`python -m benchmarks.training`). So this is to be called when the generator is asked for its first batch.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(MMAP_THRESHOLD, LARGEST_BLOCK)
         mallopt(TRIM_THRESHOLD, NEVER)
