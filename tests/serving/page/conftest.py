@@ -267,7 +267,9 @@ def put():
     """Puts files on the page: `put(tab, {"a.png": film(1)})`."""
 
     def drop(tab, files):
-        tab.locator("input[type=file]").set_input_files(
+        # While a page is redrawn, Streamlit keeps the field of before for a moment, hidden.
+        field = tab.get_by_test_id("stFileUploader").filter(visible=True)
+        field.locator("input").set_input_files(
             [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files.items()]
         )
 

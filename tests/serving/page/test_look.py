@@ -28,6 +28,7 @@ def filled(look, put, film, service, an_answer, as_example, card_that_says):
             others = {name: data for name, data in kinds.items() if name != kind}
             put(tab, {kind: kinds[kind], **others})
             expect(tab.get_by_text("All 4 films read")).to_be_visible(timeout=SOON)
+            expect(tab.locator(".fg-progress")).to_have_count(0, timeout=SOON)  # it fades while the page is redrawn
         if kind == "about":
             tab.get_by_text("About this model").click()
             expect(tab.get_by_text("How it was tested")).to_be_visible()

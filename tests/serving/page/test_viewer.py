@@ -137,6 +137,7 @@ def test_zoom_stays_with_a_film_and_ends_with_it(viewed, put, film):
     tab = viewed()
     tab.get_by_role("button", name="Zoom in").click()
     put(tab, {"one again": film(1)})
+    expect(tab.locator(".st-key-intake2")).to_be_visible(timeout=SOON)  # the page has taken it: its field is a new one
     tab.wait_for_timeout(500)
     assert view(tab)[0] == 1.25
     put(tab, {"another": film(2)})
