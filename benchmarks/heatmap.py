@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.export.explain import FeatureStatistics, inference_model
+from benchmarks import as_trained
 from pipelines.export.keras_export import export
 from pipelines.models import build
 from pipelines.recipe_file import load
@@ -33,6 +33,7 @@ def main() -> None:
     chosen = parser.parse_args()
     recipe = load(ROOT / "recipes" / f"{chosen.recipe}.yaml")
     model = build(recipe.model, recipe.image, recipe.labels)
+    as_trained.draw_normalisation(model, np.random.default_rng(0))
     film = np.random.default_rng(0).integers(0, 256, (1, *model.input.shape[1:]), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         medians = in_turn(sides(model, film, Path(folder)), chosen.rounds)
@@ -43,9 +44,7 @@ def main() -> None:
 
 def sides(model: keras.Model, film: np.ndarray, folder: Path) -> dict[str, Callable[[], object]]:
     """What is compared, each as a call without arguments."""
-    channels = model.get_layer("features").output.shape[-1]
-    statistics = FeatureStatistics(np.zeros(channels, "float32"), np.eye(channels, dtype="float32"))
-    whole = inference_model(model, statistics, 1)
+    whole = as_trained.served(model)
     alone = keras.Model(whole.input, {"probability": whole.output["probability"]})
     with_heatmap, without = opened(whole, folder / "whole.onnx"), opened(alone, folder / "alone.onnx")
     taps = keras.Model(model.input, [model.get_layer("features").output, model.get_layer("logit").output])

@@ -4,28 +4,21 @@
 
 With a trained model in single precision: its file is quantised with its training images, and its validation images tell
 how far probabilities lie apart. Without one, a network with random weights of the chest-xray recipe's size, which says
-nothing of the loss, while time does not depend on weights. Both files answer the same film in turn, one call each a
-round, in an order that changes, so that a machine whose speed drifts drifts for both.
+nothing of the loss, while time does not depend on weights.
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.pairs import time_both
 from pipelines.export.quantised import differences, quantise
 from pipelines.inference import Answers, Graph
 from pipelines.prepared import read_split
-from pipelines.recipe_file import load
-from pipelines.recipe_models import Transfer
-
-ROOT = Path(__file__).resolve().parent.parent
-WARM_UP = 5
 
 
 def main() -> None:
@@ -51,28 +44,10 @@ def main() -> None:
         quantise(rounded, learnt, rng)
         print(f"quantised in {time.perf_counter() - started:.0f} s")
         print(f"size {exact.stat().st_size / 1e6:.1f} MB, in eight bits {rounded.stat().st_size / 1e6:.1f} MB")
-        time_both(exact, rounded, np.ascontiguousarray(learnt[:1]), chosen.rounds, chosen.threads)
+        files = {"float32": exact, "int8": rounded}
+        time_both(files, np.ascontiguousarray(learnt[:1]), chosen.rounds, chosen.threads)
         if chosen.model:
             compare(Graph(exact), Graph(rounded), chosen.prepared)
-
-
-def time_both(exact: Path, rounded: Path, film: np.ndarray, rounds: int, threads: int) -> None:
-    """Print the median times of one film, and the ratio of the pairs with its tenth and ninetieth percentile."""
-    calls = {"float32": opened(exact, threads), "int8": opened(rounded, threads)}
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    order, rng = list(calls.items()), np.random.default_rng(0)
-    for _ in range(WARM_UP + rounds):
-        rng.shuffle(order)
-        for name, session in order:
-            started = time.perf_counter()
-            session.run(None, {"image": film})
-            seconds[name].append(time.perf_counter() - started)
-    one, other = (np.array(seconds[name][WARM_UP:]) for name in ("float32", "int8"))
-    low, middle, high = np.quantile(one / other, [0.1, 0.5, 0.9])
-    print(f"{threads} threads: float32 {1e3 * np.median(one):.1f} ms, int8 {1e3 * np.median(other):.1f} ms a film")
-    print(
-        f"int8 answers {middle:.2f} times as many films a second ({low:.2f} to {high:.2f} in 80 % of {rounds} rounds)"
-    )
 
 
 def compare(exact: Graph, rounded: Graph, prepared: Path) -> None:
@@ -95,34 +70,13 @@ def area(positive: np.ndarray, answers: Answers) -> float:
 
 def write_random(path: Path, network: str, rng: np.random.Generator) -> np.ndarray:
     """Write the file of a network with random weights, and draw images for it, (n, height, width, channels) uint8."""
-    import keras
-
-    from pipelines.export.explain import FeatureStatistics, inference_model
+    from benchmarks import as_trained
     from pipelines.export.keras_export import export
-    from pipelines.models import build
 
-    recipe = load(ROOT / "recipes" / "chest-xray.yaml")
-    sizes = Transfer(name=network, weights=None, dense=256, dropout=(0.5, 0.3))
-    model = build(sizes, recipe.image, recipe.labels)
-    for layer in model.layers:  # as training leaves them; with none of its own, the converter would leave them out
-        if isinstance(layer, keras.layers.BatchNormalization):
-            drawn = [rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()]
-            layer.set_weights([drawn[0], drawn[1] - 1, drawn[2] - 1, drawn[3]])
-    channels = model.get_layer("features").output.shape[-1]
-    statistics = FeatureStatistics(np.zeros(channels, "float32"), np.eye(channels, dtype="float32"))
-    export(inference_model(model, statistics, 1), path)
+    model, recipe = as_trained.network(network, rng)
+    export(as_trained.served(model), path)
     coarse = rng.integers(0, 256, (32, 8, 8, 1), dtype=np.uint8)
     return np.kron(coarse, np.ones((1, recipe.image.height // 8, recipe.image.width // 8, 1), dtype=np.uint8))
-
-
-def opened(path: Path, threads: int) -> Any:
-    """An ONNX Runtime session."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python -m benchmarks.serving --model demo --rounds 5
 
 All sides run in turn in each round, on the same cores as the client, which asks with 16 requests at a time. Weights are
-random: time does not depend on them. Of each ratio the median and the range over the rounds are printed.
+random: time does not depend on them. ONNX Runtime alone answers from the file that is served, and from what Keras'
+converter makes of the model. Of each ratio the median and the range over the rounds are printed.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def compare(name, folder, rounds, seconds):
         print_resources(servers, "when ready")
         sides = {
             "bare ONNX Runtime": lambda: bare_runtime(folder / "float32", film, seconds),
+            "bare, file as converted": lambda: bare_runtime(folder / "converted", film, seconds),
             "service": lambda: asked(fast, "/predict", film, seconds),
             "service, int8": lambda: asked(faster, "/predict", film, seconds),
             "service, heatmap": lambda: asked(fast, "/explain", film, seconds, size="224"),
@@ -83,7 +85,9 @@ def compare(name, folder, rounds, seconds):
 
 RATIOS = (
     ("service", "bare ONNX Runtime"),
+    ("service", "bare, file as converted"),
     ("service, int8", "bare ONNX Runtime"),
+    ("service, int8", "bare, file as converted"),
     ("service, int8", "service"),
     ("service", "Keras predict"),
     ("service", "Keras predict, in turn"),
