@@ -19,6 +19,7 @@ HARMLESS = {
     "export/explain.py",
     "export/familiarity.py",
     "export/keras_export.py",
+    "export/normalisation.py",
     "export/onnx_file.py",
     "inference.py",
     "prepared.py",
