@@ -4,65 +4,79 @@ Both say the same. But ONNX Runtime keeps feature maps in blocks of channels fro
 batch normalisation with the rectifier behind it along in this order; for a product and a sum it turns each map back and
 forth. Behind a convolution nothing changes, as its weights take up either. Where normalisation comes first, as in each
 layer of DenseNet (Huang et al. 2017, arXiv 1608.06993), the file becomes faster: `benchmarks/normalisation.py`.
+
+Images, whose channels come last, are turned first: three numbers for each pixel in turn are slow to calculate with,
+three planes are not.
 """
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import NodeProto, helper, numpy_helper
 
-Constants = dict[str, np.ndarray]
+Readers = dict[str, NodeProto]
+CHANNELS_FIRST = [0, 3, 1, 2]  # from (n, rows, columns, channels) to (n, channels, rows, columns)
 
 
 def restore_normalisation(model: onnx.ModelProto) -> None:
     """Make one batch normalisation of each product with, then sum with, a constant for each channel, in place.
 
-    A product that anything else reads as well stays as it is.
-
-    Args:
-        model: maps are (n, channels, rows, columns).
+    What anything else reads as well stays as it is.
     """
     graph = model.graph
-    constants = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
-    readers = Counter(name for node in graph.node for name in node.input)
-    readers.update(value.name for value in graph.output)
-    products = {
-        node.output[0]: (node.input[0], scale)
-        for node in graph.node
-        if node.op_type == "Mul" and readers[node.output[0]] == 1
-        if (scale := _each_channel(node, constants)) is not None
-    }
-    joined: dict[str, onnx.NodeProto | None] = {}
-    for node in graph.node:
-        if node.op_type != "Add" or node.input[0] not in products:
+    readers = _only_readers(graph)
+    instead: dict[str, list[NodeProto]] = {}
+    for product, total, scale, shift in _pairs(graph, readers):
+        source, output, turn = product.input[0], total.output[0], readers.get(total.output[0])
+        if scale.shape == (1, scale.size, 1, 1):
+            instead[output] = [_normalisation(graph, source, scale, shift, output)]
+        elif scale.shape[-1] == scale.size and turn is not None and _puts_channels_first(turn):
+            turned, last = f"{output}_turned", turn.output[0]
+            first = helper.make_node("Transpose", [source], [turned], perm=CHANNELS_FIRST)
+            instead |= {output: [], last: [first, _normalisation(graph, turned, scale, shift, last)]}
+        else:
             continue
-        source, scale = products[node.input[0]]
-        shift = _each_channel(node, constants)
-        if shift is not None and scale.shape == shift.shape:
-            joined |= {node.input[0]: None, node.output[0]: _normalisation(graph, source, scale, shift, node.output[0])}
-    kept = [joined.get(node.output[0], node) for node in graph.node]
+        instead[product.output[0]] = []
+    kept = [one for node in graph.node for one in instead.get(node.output[0], [node])]
     del graph.node[:]
-    graph.node.extend(node for node in kept if node is not None)
+    graph.node.extend(kept)
 
 
-def _each_channel(node: onnx.NodeProto, constants: Constants) -> np.ndarray | None:
-    """The second operand, where it is a constant (1, channels, 1, 1): (channels,)."""
-    value = constants.get(node.input[1])
-    if value is None or value.ndim != 4 or value.size != value.shape[1] or value.size == 1:
-        return None  # one number may stand for any number of channels
-    return value.reshape(-1)
+def _only_readers(graph: onnx.GraphProto) -> Readers:
+    """The node that reads a tensor, where it is the only one and the tensor is no answer."""
+    found = defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            found[name].append(node)
+    answers = {value.name for value in graph.output}
+    return {name: nodes[0] for name, nodes in found.items() if len(nodes) == 1 and name not in answers}
 
 
-def _normalisation(
-    graph: onnx.GraphProto, source: str, scale: np.ndarray, shift: np.ndarray, output: str
-) -> onnx.NodeProto:
+def _pairs(graph: onnx.GraphProto, readers: Readers) -> Iterator[tuple[NodeProto, NodeProto, np.ndarray, np.ndarray]]:
+    """Product, sum and their constants; one number may stand for any number of channels, and is left alone."""
+    constants = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
+    for product in graph.node:
+        total = readers.get(product.output[0])
+        if product.op_type != "Mul" or total is None or total.op_type != "Add":
+            continue
+        scale, shift = constants.get(product.input[1]), constants.get(total.input[1])
+        if scale is not None and shift is not None and scale.shape == shift.shape and scale.size > 1:
+            yield product, total, scale, shift
+
+
+def _puts_channels_first(node: NodeProto) -> bool:
+    return node.op_type == "Transpose" and [list(one.ints) for one in node.attribute] == [CHANNELS_FIRST]
+
+
+def _normalisation(graph: onnx.GraphProto, source: str, scale: np.ndarray, shift: np.ndarray, output: str) -> NodeProto:
     """With mean 0, variance 1 and nothing added to it, so that scale and shift are used exactly as they are."""
     known = {weight.name for weight in graph.initializer}
-    channels = len(scale)
+    channels = scale.size
     values = {
-        f"{output}_scale": scale,
-        f"{output}_shift": shift,
+        f"{output}_scale": scale.reshape(-1),
+        f"{output}_shift": shift.reshape(-1),
         f"mean_of_{channels}": np.zeros(channels, scale.dtype),
         f"variance_of_{channels}": np.ones(channels, scale.dtype),
     }

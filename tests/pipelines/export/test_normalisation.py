@@ -51,12 +51,37 @@ def test_a_product_and_a_sum_become_one_node_that_says_the_same():
     np.testing.assert_allclose(run(after, value)[0], run(before, value)[0], rtol=1e-6, atol=1e-6)
 
 
+def turned(perm=(0, 3, 1, 2)):
+    """An image in bytes, channels last, times a constant plus a constant, then turned."""
+    model = graph(SCALE.reshape(-1), SHIFT.reshape(-1))
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("map", TensorProto.FLOAT, ["n", 4, 4, CHANNELS]))
+    model.graph.node[2].CopyFrom(helper.make_node("Transpose", ["sum"], ["out"], perm=perm))
+    return model
+
+
+def test_an_image_is_turned_before_it_is_normalised():
+    before, after = turned(), turned()
+    restore_normalisation(after)
+    assert kinds(after) == ["Transpose", "BatchNormalization"]
+    onnx.checker.check_model(after, full_check=True)
+    value = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, CHANNELS)).astype(np.float32)
+    np.testing.assert_allclose(run(after, value)[0], run(before, value)[0], rtol=1e-6, atol=1e-5)
+
+
+def test_an_image_that_is_turned_otherwise_stays_as_it_is():
+    model = turned((0, 3, 2, 1))
+    before = model.SerializeToString()
+    restore_normalisation(model)
+    assert model.SerializeToString() == before
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"scale": np.float32([[[[2]]]]), "shift": np.float32([[[[1]]]])}, id="one-number-for-all"),
         pytest.param({"shift": np.float32([[[[1]]]])}, id="of-two-shapes"),
         pytest.param({"scale": SCALE.reshape(CHANNELS, 1, 1)}, id="without-the-images"),
+        pytest.param({"scale": np.ones(4, np.float32), "shift": np.ones(4, np.float32)}, id="for-each-column"),
         pytest.param({"scale": np.ones((1, CHANNELS, 4, 4), np.float32)}, id="for-each-place"),
         pytest.param({"outputs": ("out", "product")}, id="product-is-an-answer"),
         pytest.param({"extra": [helper.make_node("Neg", ["product"], ["other"])]}, id="product-is-read-twice"),
