@@ -52,7 +52,7 @@ def test_a_product_and_a_sum_become_one_node_that_says_the_same():
 
 
 def turned(perm=(0, 3, 1, 2)):
-    """An image in bytes, channels last, times a constant plus a constant, then turned."""
+    """An image, channels last, times a constant plus a constant, then turned."""
     model = graph(SCALE.reshape(-1), SHIFT.reshape(-1))
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("map", TensorProto.FLOAT, ["n", 4, 4, CHANNELS]))
     model.graph.node[2].CopyFrom(helper.make_node("Transpose", ["sum"], ["out"], perm=perm))
