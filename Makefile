@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo data test check format serve app server report gpu torch lock clean
+.PHONY: help demo data test check format serve app server report doctor upkeep docs docs-serve gpu torch lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY)  ## draw films, run the whole chain on them, release a bento
 	@$(BIN)/python -m flows.retrain --recipe demo
@@ -30,17 +30,30 @@ check: $(READY)  ## ruff, types, architecture
 format: $(READY)  ## put the code into its form
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-serve: $(READY)  ## serve the newest release of RECIPE on port 3000
+serve: $(READY)  ## serve what is in production of RECIPE, or the newest release, on port 3000
 	@$(BIN)/python -m serving.serve --recipe $(RECIPE)
 
 app: $(READY)  ## the web page on port 8501 (needs `make serve`)
 	@$(BIN)/streamlit run serving/app.py
 
-server: $(READY)  ## a lasting Prefect server on port 4200
-	@$(BIN)/prefect server start --host 127.0.0.1
+server: $(READY)  ## a lasting Prefect server on port 4200, with worker and deployments
+	@$(BIN)/python -m flows.up
 
 report: $(READY)  ## open the report of RECIPE, or name it
 	@$(BIN)/python -m flows.report --recipe $(RECIPE)
+
+doctor: $(READY)  ## check this installation, and say what to mend
+	@$(BIN)/python -m flows.doctor
+
+upkeep: $(READY)  ## show what may go from the disk (python -m flows.upkeep --yes removes it)
+	@$(BIN)/python -m flows.upkeep
+
+docs: $(READY)  ## the docs as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
+
+docs-serve: $(READY)  ## the same on port 8000, made anew after each edit
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict --dev-addr 127.0.0.1:8000
 
 gpu: $(READY)  ## TensorFlow for an NVIDIA GPU in place of the CPU build
 	@$(BIN)/pip uninstall --quiet --yes tensorflow-cpu

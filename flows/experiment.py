@@ -9,21 +9,23 @@ import logging
 from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dvc.api
-import pandas as pd
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.scm import SCMError
+from scmrepo.exceptions import SCMError  # what DVC lets through when git cannot
 
+from flows.git import git
 from flows.noise import without_noise
 from flows.stages import fault_file, quiet, reason
 from pipelines.errors import ChainError
 
 LAST = "train"
+EXPERIMENTS = "refs/exps"
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,36 @@ def run(root: Path, recipe: str, assignments: Sequence[str]) -> Experiment:
             dvc.api.read(f"data/{recipe}/model/{file}", repo=str(root), rev=revision)
             for file in ("validation.json", "history.csv")
         )
+    import pandas as pd
+
     rows = pd.read_csv(io.StringIO(history)).to_dict("records")
     return Experiment(name, tuple(assignments), {**json.loads(figures), "history": rows})
+
+
+def record(project: Path, folder: Path, recipe: str, stages: Sequence[str]) -> str:
+    """Make what a run left in its workspace an experiment of the project.
+
+    Args:
+        folder: the workspace, a clone at the revision that the run began with.
+        stages: those that ended well, in their order.
+    Returns:
+        its name among DVC's experiments.
+    Raises:
+        ChainError: DVC cannot keep it.
+    """
+    name = f"{recipe}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    with chdir(folder), without_noise():
+        try:
+            with Repo(str(folder)) as repo:
+                repo.experiments.save(targets=[stages[-1]], name=name, force=True)
+        except (DvcException, LockError, SCMError) as error:
+            raise ChainError(f"DVC cannot keep the run as an experiment ({' '.join(str(error).split())}).") from None
+    publish(project, folder)
+    return name
+
+
+def publish(project: Path, folder: Path) -> None:
+    """Bring the experiments of a clone to the project they belong to."""
+    base = git(folder, "rev-parse", "HEAD")
+    place = f"{EXPERIMENTS}/{base[:2]}/{base[2:]}/*"
+    git(project, "fetch", "--quiet", "--no-tags", str(folder), f"+{place}:{place}")

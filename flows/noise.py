@@ -1,5 +1,6 @@
-"""TensorFlow's notices about itself, which no setting of its own silences, kept off the screen while stages run."""
+"""What others say of themselves and no setting of theirs silences: TensorFlow's notices, Prefect's second report."""
 
+import logging
 import os
 import re
 import sys
@@ -7,12 +8,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prefect.exceptions import FailedRun
+
 NOISE = re.compile(
     rb"I0000 |WARNING: All log messages before absl::InitializeLog|To enable the following instructions: "
     rb"|WARNING:tensorflow:\d+ out of the last \d+ calls .* triggered tf\.function retracing"
 )
 ERROR_STREAM = 2
 LAST_WORDS = 2.0
+
+
+class _SaidAlready(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))
+
+
+SAID_ALREADY = _SaidAlready()
+
+
+def without_traceback() -> None:
+    """Let the state alone tell why this run failed; of a deployed one Prefect's engine logs a traceback as well."""
+    logging.getLogger("prefect.flow_runs").addFilter(SAID_ALREADY)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dvc.repo import Repo
 from flows.stages import quiet
 from pipelines.card import sha256
 from pipelines.errors import ChainError, ReleaseError, in_one_sentence
+from pipelines.monitoring import FILE as REFERENCE
 from pipelines.recipe_file import read_yaml
 from pipelines.stage import fresh_file, fresh_folder
 
@@ -30,8 +31,8 @@ def name_production(root: Path, recipe: str) -> tuple[Path, str]:
 
     `data/production/<recipe>.json` holds `release`, its version, `images`, how many the model was trained on, and
     `statistics`, their distributions as `pipelines.drift` makes them. `data/production/<recipe>/` holds the model with
-    its card, release.json, and which images trained and measured it: the champion that later models are compared with.
-    Each is replaced as a whole or not at all.
+    its card, release.json, which images trained and measured it (the champion that later models are compared with), and
+    what it is watched by. Each is replaced as a whole or not at all.
 
     Args:
         root: the project.
@@ -78,7 +79,8 @@ def keep_version(root: Path, recipe: str) -> Path:
 def _sources(data: Path, recipe: str, digest: str) -> list[Path]:
     """The files to keep, all of the release."""
     release, model = data / "release", data / "model"
-    files = [model / "model.onnx", model / "card.json", release / "release.json", release / "images.parquet"]
+    kept = ("release.json", "images.parquet", REFERENCE)
+    files = [model / "model.onnx", model / "card.json", *(release / name for name in kept)]
     if missing := [file.name for file in files if not file.is_file()]:
         raise ReleaseError(f"{data} lacks {', '.join(missing)}. {_remedy(recipe)}")
     if (found := sha256(files[0])) != digest:

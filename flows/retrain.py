@@ -2,86 +2,76 @@
 
 python -m flows.retrain --recipe demo
 python -m flows.retrain --recipe demo --set train.epochs=7
+python -m flows.retrain --recipe demo --revision main
 """
 
 import argparse
-import sys
-import time
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from prefect import State, flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import State, flow
 from prefect.states import Completed, Failed
 
-from flows.artifacts import publish
-from flows.server import nearest_server
-from flows.stages import BusyError, Chain
+from flows.course import course, prepared
+from flows.git import git
+from flows.notify import about_failure
+from flows.project import project
+from flows.registry import registered
+from flows.release import keep
+from flows.server import answering, exit_unless_completed, nearest_server
+from flows.stages import Chain
 from flows.summary import summary
-from flows.workspace import workspace
+from flows.trigger import DEPLOY, absent, start
+from flows.workspace import Order, held
 from pipelines.errors import FilmgateError
 from pipelines.recipe_file import load
 
-ROOT = Path(__file__).resolve().parent.parent
-TRIES_WHEN_BUSY, PAUSE_WHEN_BUSY = 20, 15
+HOUR = 3600.0
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=TRIES_WHEN_BUSY,
-    retry_delay_seconds=PAUSE_WHEN_BUSY,
-    retry_condition_fn=lambda task, run, state: busy(state),
-)
-def reproduce(chain: Chain, stage: str) -> State:
-    """Run one stage if anything changed that it depends on."""
-    try:
-        outcome = chain.reproduce(stage)
-    except BusyError:
-        raise
-    except FilmgateError as error:
-        return Failed(message=str(error))
-    return Completed(message="ran") if outcome.ran else Completed(name="Cached", message="nothing changed")
-
-
-def busy(state: State) -> bool:
-    """Whether a task failed only because another run held the data."""
-    return state.is_failed() and isinstance(state.result(raise_on_failure=False), BusyError)
-
-
-@flow(name="retrain", flow_run_name="retrain {recipe}")
-def retrain(recipe: str = "demo", overrides: Sequence[str] = ()) -> State:
+@flow(name="retrain", flow_run_name="retrain {recipe}", on_failure=[about_failure], on_crashed=[about_failure])
+def retrain(
+    recipe: str = "demo",
+    overrides: Sequence[str] = (),
+    revision: str | None = None,
+    new_data: bool = False,
+    propose: bool = False,
+    hours: float = 24.0,
+) -> State:
     """Retrain the model of a recipe and release it if its gates pass.
 
     Args:
-        recipe: a name in params.yaml.
-        overrides: `section.key=value`, for this run alone.
+        recipe: A name in params.yaml, such as demo or chest-xray.
+        overrides: Numbers of the recipe to change for this run alone, each as section.key=value, e.g. train.epochs=7.
+        revision: Branch, tag or commit to run, in a workspace of its own; with overrides HEAD, if none is named.
+        new_data: Take the raw data as they lie in the project now, not as the revision names them.
+        propose: Ask for approval to put the new version into production, once it is released.
+        hours: Time that a stage is given, and that another run of the same kind is waited for.
     """
     try:
-        load(ROOT / "recipes" / f"{recipe}.yaml")
-        root = workspace(ROOT, recipe, overrides) if overrides else ROOT
-        chain = Chain(root, recipe)
+        load(project() / "recipes" / f"{recipe}.yaml")
+        if revision is None and not overrides:
+            return course(Chain(project(), recipe), hours * HOUR)
+        return _apart(Order(recipe, tuple(overrides), revision or "HEAD", new_data), propose, hours * HOUR)
     except FilmgateError as error:
         return Failed(message=str(error))
-    return _run(chain)
 
 
-def _run(chain: Chain) -> State:
-    for number, stage in enumerate(chain.stages, start=1):
-        print(f"[{number}/{len(chain.stages)}] {stage}", flush=True)
-        started = time.monotonic()
-        state = reproduce.with_options(name=stage, task_run_name=stage)(chain, stage, return_state=True)
-        print(
-            f"[{number}/{len(chain.stages)}] {stage}: {_said(state)}, {time.monotonic() - started:.1f} s\n", flush=True
-        )
-        if not state.is_completed():
-            return Failed(message=state.message)
-        if stage.startswith("evaluate@"):
-            publish(chain.recipe, chain.root / "data" / chain.recipe / "evaluation")
-    return Completed(message=f"{chain.recipe} is released")
-
-
-def _said(state: State) -> str:
-    return {"Cached": "cached, nothing changed", "Completed": "done"}.get(state.name, state.name.lower())
+def _apart(order: Order, propose: bool, seconds: float) -> State:
+    """A run in a workspace: its result is an experiment of the project and, when released, a version."""
+    root = project()
+    with held(order.folder(root), seconds):
+        folder = prepared(root, order)
+        state = course(Chain(folder, order.recipe), seconds, may_shrink=True)
+        kept = keep(root, folder, order, released=state.is_completed())
+    if not state.is_completed() or kept is None:
+        return state
+    proposal = {"recipe": order.recipe, "version": kept.version}
+    if propose and kept.new and start(DEPLOY, proposal) is None:
+        print(absent(DEPLOY), flush=True)
+    word = "is released as" if kept.new else "is as it was:"
+    return Completed(message=f"{order.recipe} {word} {kept.version}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -89,13 +79,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="demo", help="a name in params.yaml")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--revision", help="run that branch, tag or commit, in a workspace of its own")
+    parser.add_argument(
+        "--new-data", action="store_true", help="in that workspace, take the raw data as they lie here now"
+    )
     chosen = parser.parse_args(arguments)
-    with nearest_server():
-        state = retrain(chosen.recipe, chosen.overrides, return_state=True)
-    if not state.is_completed():
-        print(f"error: {state.message}", file=sys.stderr)
-        sys.exit(1)
-    print(summary(ROOT, chosen.recipe, chosen.overrides))
+    if chosen.new_data and not (chosen.revision or chosen.overrides):
+        chosen.revision = "HEAD"
+    apart = bool(chosen.revision or chosen.overrides)
+    if apart:
+        _say_what_is_left_out(project())
+    with nearest_server(), answering():
+        state = retrain(chosen.recipe, chosen.overrides, chosen.revision, chosen.new_data, return_state=True)
+    exit_unless_completed(state)
+    folder = Order(chosen.recipe, tuple(chosen.overrides)).folder(project()) if apart else project()
+    print(summary(folder, chosen.recipe, chosen.overrides, _version(folder, chosen.recipe) if apart else None))
+
+
+def _version(folder: Path, recipe: str) -> str | None:
+    """The name under which the release in a workspace is registered."""
+    note = json.loads((folder / "data" / recipe / "release" / "release.json").read_text(encoding="utf-8"))
+    found = registered(project(), recipe, note)
+    return found.name if found else None
+
+
+def _say_what_is_left_out(root: Path) -> None:
+    """A workspace holds what is committed: say so where that is not all there is."""
+    try:
+        edits = git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
+    except FilmgateError:
+        return  # said by the run itself
+    if names := [line[3:] for line in edits if line[3:] != "dvc.lock"]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"Edits that are not committed are no part of this run: {names[0]}{more}.", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.lock import LockError
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
-from dvc.stage.exceptions import StageNotFound
 
 from flows.noise import without_noise
-from pipelines.errors import ChainError
-from pipelines.stage import FAULT_FILE, PARENT
+from pipelines.errors import BusyError, ChainError, DiskError, ModelError, OutOfMemoryError, RemoteError
+from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, disk_faults, disk_sentence
 
 LAST = "package"
 
@@ -30,50 +31,82 @@ class Outcome:
     ran: bool
 
 
-class BusyError(ChainError):
-    """Another run holds the data; trying again later helps."""
-
-
 class Chain:
     """The stages that one recipe needs, in the order that dvc.yaml gives.
 
     Args:
         root: the project, where dvc.yaml lies.
         recipe: its name.
-    Raises:
-        ChainError: dvc.yaml does not know the recipe.
     """
 
     def __init__(self, root: Path, recipe: str) -> None:
         self.root, self.recipe = root, recipe
         quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
         self._repo = Repo(str(root))
-        with chdir(root):
-            self.stages = self._plan()
 
-    def _plan(self) -> list[str]:
-        try:
-            last = self._repo.stage.collect(f"{LAST}@{self.recipe}")
-        except (StageNotFound, DvcException) as error:
-            raise ChainError(f"params.yaml has no recipe {self.recipe!r} ({error}). Add a line for it there.") from None
-        plan = plan_repro(get_active_graph(self._repo.index.graph), last)
-        return [stage.name for stage in plan if not stage.is_data_source]  # raw data under `dvc add` has no command
-
-    def reproduce(self, stage: str) -> Outcome:
-        """Run a stage if anything it depends on changed.
+    @cached_property
+    def stages(self) -> list[str]:
+        """Names of the stages, in their order.
 
         Raises:
-            BusyError: another run holds the data.
-            ChainError: the stage failed; the message is the stage's own. Its last good results are put back.
+            ChainError: dvc.yaml does not know the recipe.
         """
-        with chdir(self.root), without_noise(), fault_file() as fault:
+        with chdir(self.root):
+            return [stage.name for stage in self._plan() if not stage.is_data_source]  # `dvc add` makes such
+
+    def _plan(self) -> list[Any]:
+        """The stages as DVC has them, raw data included, from an index that it keeps while it is locked."""
+        try:
+            graph = get_active_graph(self._repo.index.graph)
+        except DvcException as error:
+            raise ChainError(f"DVC cannot read the stages ({' '.join(str(error).split())}). Mend dvc.yaml.") from None
+        last = [stage for stage in graph if stage.addressing == f"{LAST}@{self.recipe}"]
+        if not last:
+            raise ChainError(f"params.yaml has no recipe {self.recipe!r}. Add a line for it there.")
+        planned: list[Any] = plan_repro(graph, last)
+        return planned
+
+    def reproduce(self, stage: str, seconds: float | None = None) -> Outcome:
+        """Run a stage if anything it depends on changed.
+
+        Args:
+            seconds: that the stage is given.
+        Raises:
+            BusyError: another run holds the data.
+            OutOfMemoryError: the device has no room for a batch.
+            DiskError: a disk is full, or may not be written to.
+            ChainError: the stage failed otherwise; the message is the stage's own. Its last good results are put back.
+        """
+        with chdir(self.root), without_noise(), fault_file(seconds) as fault, disk_faults():
             try:
                 return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
                 raise BusyError(f"Another run is using {self.root} ({error}). Wait for it to end.") from None
             except DvcException as error:
                 self._restore(stage)
-                raise ChainError(reason(stage, error, fault)) from None
+                raise _kind(fault, error)(reason(stage, error, fault)) from None
+
+    def stale(self, stage: str) -> bool:
+        """Whether a stage must run, as far as that can be told without running those before it."""
+        with chdir(self.root):
+            try:
+                with lock_repo(self._repo):
+                    return any(one.status() for one in self._plan() if one.addressing == stage)
+            except LockError:
+                return True
+
+    def settled(self) -> bool:
+        """Whether no stage must run, asked until one must.
+
+        Raises:
+            ChainError: dvc.yaml does not know the recipe.
+        """
+        with chdir(self.root):
+            try:
+                with lock_repo(self._repo):
+                    return bool(self.stages) and not any(stage.status(check_updates=True) for stage in self._plan())
+            except (LockError, DvcException):
+                return False
 
     def _restore(self, stage: str) -> None:
         """Bring back what the stage made when it last succeeded; DVC removes it before a run."""
@@ -91,12 +124,14 @@ def quiet(*loggers: logging.Logger) -> None:
 
 
 @contextmanager
-def fault_file() -> Iterator[Path]:
-    """Let stages find this interpreter, watch this process, and leave their sentence in a file."""
+def fault_file(seconds: float | None = None) -> Iterator[Path]:
+    """Let stages find this interpreter, watch this process and the time, and leave their sentence in a file."""
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as folder:
         fault = Path(folder, "fault")
         added = {FAULT_FILE: str(fault), PARENT: str(os.getpid()), "PATH": binaries}
+        if seconds is not None:
+            added[SECONDS] = str(seconds)
         before = {name: os.environ.get(name) for name in added}
         os.environ.update(added)
         try:
@@ -106,10 +141,21 @@ def fault_file() -> Iterator[Path]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+def _kind(fault: Path, error: Exception) -> type[ChainError | ModelError]:
+    """The class of a fault, where it is one that a flow treats in a way of its own."""
+    kinds = {kind.__name__: kind for kind in (OutOfMemoryError, DiskError, RemoteError)}
+    left = fault.with_suffix(KIND)
+    if left.is_file():
+        return kinds.get(left.read_text(encoding="utf-8"), ChainError)
+    return DiskError if disk_sentence(error) else ChainError
+
+
 def reason(stage: str, error: Exception, fault: Path) -> str:
     """Why a stage failed: in its own words, or in DVC's."""
     if fault.is_file():
         return fault.read_text(encoding="utf-8")
+    if said := disk_sentence(error):
+        return said
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error
     if isinstance(cause, FileNotFoundError) and cause.filename:
         absent = os.path.relpath(cause.filename)

@@ -5,7 +5,6 @@ python -m flows.sweep --recipe demo --grid train.batch=16,32,64 --grid train.wei
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,57 @@ from prefect.states import Completed, Failed
 
 from flows import grid as grids
 from flows.comparison import ranked, write_comparison
-from flows.experiment import run
-from flows.server import nearest_server
+from flows.experiment import publish, run
+from flows.notify import about_failure
+from flows.project import project
+from flows.server import answering, exit_unless_completed, nearest_server
+from flows.slots import slot
+from flows.workspace import Order, held, prepare
 from pipelines.errors import FilmgateError
 from pipelines.recipe_file import load
 
-ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ".filmgate/sweeps"
+WAIT_SECONDS = 24 * 3600.0
 
 
 @flow(name="trial", flow_run_name="{recipe} {assignments}")
-def trial(recipe: str, assignments: Sequence[str]) -> dict[str, Any] | State:
+def trial(root: Path, recipe: str, assignments: Sequence[str]) -> dict[str, Any] | State:
     """Train a recipe with some numbers changed; its name as an experiment, and its figures on validation."""
     try:
-        done = run(ROOT, recipe, assignments)
+        with slot(wanted=True):
+            done = run(root, recipe, assignments)
+        if root != project():
+            publish(project(), root)
     except FilmgateError as error:
         return Failed(message=str(error))
     return {"experiment": done.name, "changed": " ".join(done.assignments), **done.figures}
 
 
-@flow(name="sweep", flow_run_name="sweep {recipe}")
-def sweep(recipe: str, grid: Sequence[str], sample: int | None = None, seed: int = 1) -> State:
+@flow(name="sweep", flow_run_name="sweep {recipe}", on_failure=[about_failure], on_crashed=[about_failure])
+def sweep(
+    recipe: str, grid: Sequence[str], sample: int | None = None, seed: int = 1, revision: str | None = None
+) -> State:
     """Train a recipe with every combination of some values, and rank the runs on validation.
 
     Args:
-        recipe: a name in params.yaml.
-        grid: `section.key=value,value,...`, one for each number that is searched.
-        sample: how many combinations are tried, drawn at random; all of them if not given.
-        seed: of the drawing.
+        recipe: A name in params.yaml.
+        grid: Numbers to search, each as section.key=value,value,...
+        sample: How many combinations are tried, drawn at random; all of them if none is given.
+        seed: Of the drawing.
+        revision: Branch, tag or commit to run, in a workspace of its own; the working copy if none is named.
     """
-    file = ROOT / "recipes" / f"{recipe}.yaml"
+    if revision is None:
+        return _search(project(), recipe, grid, sample, seed)
+    try:
+        order = Order(recipe, (), revision, kind="sweep")
+        with held(order.folder(project()), WAIT_SECONDS):
+            return _search(prepare(project(), order), recipe, grid, sample, seed)
+    except FilmgateError as error:
+        return Failed(message=str(error))
+
+
+def _search(root: Path, recipe: str, grid: Sequence[str], sample: int | None, seed: int) -> State:
+    file = root / "recipes" / f"{recipe}.yaml"
     try:
         monitor = load(file).train.monitor
         runs = grids.combinations(grid)
@@ -56,10 +76,10 @@ def sweep(recipe: str, grid: Sequence[str], sample: int | None = None, seed: int
     rows: list[dict[str, Any]] = []
     for number, assignments in enumerate(runs, start=1):
         print(f"[{number}/{len(runs)}] {' '.join(assignments)}", flush=True)
-        state = trial(recipe, assignments, return_state=True)
+        state = trial(root, recipe, assignments, return_state=True)
         failed = {"experiment": None, "changed": " ".join(assignments), "failed": state.message}
         rows.append(state.result() if state.is_completed() else failed)
-        write_comparison(ROOT / SWEEPS / recipe, recipe, ranked(rows, monitor), monitor)
+        write_comparison(project() / SWEEPS / recipe, recipe, ranked(rows, monitor), monitor)
     create_table_artifact(
         _shown(ranked(rows, monitor)), key=f"{recipe}-sweep", description=f"Runs of {recipe}, best first"
     )
@@ -80,13 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=int, help="try that many combinations, drawn at random")
     parser.add_argument("--seed", type=int, default=1, help="of the drawing")
     chosen = parser.parse_args(arguments)
-    with nearest_server():
+    with nearest_server(), answering():
         state = sweep(chosen.recipe, chosen.grid, chosen.sample, chosen.seed, return_state=True)
-    if not state.is_completed():
-        print(f"error: {state.message}", file=sys.stderr)
-        sys.exit(1)
+    exit_unless_completed(state)
     folder = Path(SWEEPS) / chosen.recipe
-    print((ROOT / folder / "runs.txt").read_text(encoding="utf-8"))
+    print((project() / folder / "runs.txt").read_text(encoding="utf-8"))
     print(f"  table       {folder / 'runs.csv'}\n  plot        {folder / 'runs.png'}")
     print("  keep one    dvc exp apply <experiment>\n  see them    dvc exp show --no-pager")
 

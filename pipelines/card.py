@@ -41,21 +41,34 @@ class Limits(Section):
     bright: Range
 
 
-class Card(Section):
+class Decision(Section):
+    """What is decided with, learnt from training and validation.
+
+    Args:
+        threshold: probability from which the answer is positive; null with more than two classes.
+        refer: the open interval of probabilities in which the answer is left to a person, or null.
+        familiarity: how unusual images were on validation.
+        limits: of what a picture is like; null in a card that was written before they were learnt.
+        heat_scale: heat (contribution to the logit) that is drawn at full strength.
+    """
+
+    threshold: float | None
+    refer: tuple[float, float] | None
+    familiarity: Familiarity
+    limits: Limits | None = None
+    heat_scale: float
+
+
+class Card(Decision):
     """What travels with `model.onnx`.
 
     Args:
         recipe: name of the recipe.
         title: what the model is for, in a few words.
         version: the first twelve digits of the model file's SHA-256.
-        sha256: of the model file.
+        sha256: of the model file, which holds the decision, too.
         labels: classes in the order of the outputs.
         image: the form of the input.
-        threshold: probability from which the answer is positive; null with more than two classes.
-        refer: the open interval of probabilities in which the answer is left to a person, or null.
-        familiarity: how unusual images were on validation.
-        limits: of what a picture is like; null in a card that was written before they were learnt.
-        heat_scale: heat (contribution to the logit) that is drawn at full strength.
         facts: numbers about data, training and validation, for people.
     """
 
@@ -67,11 +80,6 @@ class Card(Section):
     sha256: str
     labels: LabelParams
     image: ImageParams
-    threshold: float | None
-    refer: tuple[float, float] | None
-    familiarity: Familiarity
-    limits: Limits | None = None
-    heat_scale: float
     facts: dict[str, Any]
 
     def write(self, path: Path) -> None:

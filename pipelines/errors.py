@@ -6,9 +6,13 @@ FilmgateError
 │   ├── ImageError  one image that cannot be used
 │   └── LeakError   the same patient or the same picture on both sides of a split
 ├── ModelError      a model that cannot be built, exported or trusted
+│   └── OutOfMemoryError  a batch that does not fit the device; a smaller one may
 ├── GateError       a model that did not prove what its gates ask
 ├── ReleaseError    a release that is missing or damaged
 ├── ChainError      a stage that stopped, or a chain that cannot be run
+│   ├── BusyError   another run holds the data; waiting helps
+│   ├── RemoteError a remote that does not answer; trying again may help
+│   └── DiskError   a full or read-only disk
 └── ServiceError    the prediction service is down, or its answer is not one of ours
 """
 
@@ -52,6 +56,10 @@ class ModelError(FilmgateError):
     """A model cannot be built, exported or trusted."""
 
 
+class OutOfMemoryError(ModelError):
+    """A batch does not fit the device; a smaller one may."""
+
+
 class GateError(FilmgateError):
     """A model did not prove what its gates ask."""
 
@@ -62,6 +70,18 @@ class ReleaseError(FilmgateError):
 
 class ChainError(FilmgateError):
     """A stage stopped without a sentence of its own, or the chain cannot be run."""
+
+
+class BusyError(ChainError):
+    """Another run holds the data; trying again later helps."""
+
+
+class RemoteError(ChainError):
+    """A remote or a network does not answer; trying again may help."""
+
+
+class DiskError(ChainError):
+    """A disk is full, or may not be written to."""
 
 
 class ServiceError(FilmgateError):

@@ -15,9 +15,12 @@ from pipelines.card import Card, sha256
 from pipelines.errors import GateError, ReleaseError
 from pipelines.evaluation.figures_text import notes
 from pipelines.inference import Classifier
+from pipelines.manifest import read_manifest
 from pipelines.model_card.items import Measured, Task
 from pipelines.model_card.people import people
 from pipelines.model_card.render import model_card
+from pipelines.monitoring import FILE as REFERENCE
+from pipelines.monitoring.reference import reference_rows, write_reference
 from pipelines.provenance import code_digest, decided, hashes, revision, versions
 from pipelines.recipe import AugmentParams, CardParams, ServeParams, SourceParams, SplitParams, TrainParams
 from pipelines.reference_films import reference_films
@@ -36,6 +39,7 @@ def run(
     model: Path,
     evaluation: Path,
     profile: Path,
+    manifest: Path,
     prepared: Path,
     release: Path,
     recipe: str,
@@ -49,10 +53,11 @@ def run(
 ) -> None:
     """Release a model that passed its gates; one that did not leaves the last release as it is.
 
-    What later models and images are held against goes with it: the profile of the training images, and which images
-    trained and measured the model.
+    What later models and images are held against goes with it: the profile of the training images, which images
+    trained and measured the model, and what it said of the films that it was tested on.
 
     Raises:
+        DataError: there is no manifest, or it cannot be read.
         GateError: a gate failed, or there is none.
         ReleaseError: the model is missing or changed, a file of an earlier stage is missing or damaged, or BentoML
             cannot build.
@@ -60,6 +65,7 @@ def run(
     measured = read_measured(evaluation)
     refuse_unproven(measured.gates)
     _read(profile)
+    watched = reference_rows(pd.read_parquet(evaluation / "probabilities.parquet"), read_manifest(manifest))
     served = Classifier(model).card
     proof = hashes(
         {
@@ -74,6 +80,7 @@ def run(
     now = datetime.now(UTC)
     with fresh_folder(release) as folder, TemporaryDirectory(prefix="filmgate-films-") as scratch:
         films = reference_films(prepared, served.labels.names, serve, Path(scratch))
+        write_reference(watched, served, [sha256(Path(film["path"])) for film in films], folder / REFERENCE)
         bento = build_bento(model, served, films, told(measured, card, now), folder)
         shutil.copyfile(profile, folder / "profile.json")
         shutil.copyfile(evaluation / "images.parquet", folder / "images.parquet")

@@ -15,7 +15,7 @@ from pipelines.stage import end_with
 ADDRESS = "FILMGATE_DASK"
 SHARD = 16  # images of one task
 MANY = 200  # tasks that are worth the start of processes
-PATIENCE = "10s"  # with a scheduler
+PATIENCE = "10s"  # with a scheduler, and with its first worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ def each(work: Callable[[Any], Result], parts: Iterable[Any]) -> Iterator[Result
     the same paths.
 
     Raises:
-        ChainError: no scheduler answers at the address.
+        ChainError: no scheduler answers at the address, it has no worker, or they do not know this project.
     """
     if address := os.environ.get(ADDRESS):
         yield from _on_cluster(work, parts, address)
@@ -66,6 +66,7 @@ class _Tied:
 def _on_cluster(work: Callable[[Any], Result], parts: Iterable[Any], address: str) -> Iterator[Result]:
     """The same on a cluster, a few parts ahead of what is taken, so that results do not pile up."""
     with _client(address) as client:
+        _prove(client, address)
         ahead = 2 * max(sum(client.nthreads().values()), 1)
         running: deque[Any] = deque()
         for part in parts:
@@ -85,3 +86,23 @@ def _client(address: str) -> Any:
         raise ChainError(
             f"No Dask scheduler answers at {address} ({type(error).__name__}). Start one, or unset {ADDRESS}."
         ) from None
+
+
+def _prove(client: Any, address: str) -> None:
+    """See that there is a worker, and that it finds this code, before films are sent."""
+    start = f"A worker: python -m dask worker {address} --nthreads 1 --nworkers auto"
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+        client.submit(_here, pure=False).result()
+    except TimeoutError:
+        raise ChainError(f"The Dask scheduler at {address} has no worker. {start}") from None
+    except (ImportError, RuntimeError) as error:
+        raise ChainError(
+            f"The Dask cluster at {address} does not know this project ({type(error).__name__}). Start scheduler and "
+            f"workers in its folder, with its environment. {start}"
+        ) from None
+
+
+def _here() -> bool:
+    """What a worker is asked first, which it can answer only where it finds this module."""
+    return True

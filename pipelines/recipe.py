@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pipelines.recipe_checks import ChecksParams
 from pipelines.recipe_evaluation import CardParams, GateParams, MeasureParams, ThresholdParams
 from pipelines.recipe_models import ModelParams
+from pipelines.recipe_monitor import MonitorParams
 from pipelines.recipe_sources import SourceParams
 from pipelines.section import Positive, Section, Share, Split
 
@@ -187,4 +188,5 @@ class Recipe(Section):
     gates: tuple[GateParams, ...]
     measure: MeasureParams
     serve: ServeParams
+    monitor: MonitorParams
     card: CardParams

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipelines.errors import RecipeError
 from pipelines.recipe import Recipe
@@ -72,6 +73,25 @@ def override(path: Path, assignments: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def edit(path: Path, assignments: Sequence[str]) -> None:
+    """Write `section.key=value` assignments into a recipe, whose comments stay; nothing is checked.
+
+    Raises:
+        RecipeError: an assignment is malformed.
+    """
+    if not assignments:
+        return
+    keeper: Any = YAML()
+    keeper.preserve_quotes, keeper.width = True, 10_000
+    keeper.indent(mapping=2, sequence=4, offset=2)
+    keeper.Representer = _WithNull
+    values = keeper.load(path.read_text(encoding="utf-8"))
+    for assignment in assignments:
+        _assign(values, assignment)
+    with path.open("w", encoding="utf-8") as file:
+        keeper.dump(values, file)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML 1.2 file holds.
 
@@ -87,6 +107,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{path} holds {type(values).__name__}. A recipe is a mapping of sections.")
     return values
+
+
+class _WithNull(RoundTripRepresenter):
+    """Writes null where ruamel.yaml would write nothing."""
+
+
+def _null(representer: Any, value: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_WithNull.add_representer(type(None), _null)
 
 
 def write_yaml(values: Mapping[str, Any], path: Path) -> None:

@@ -5,9 +5,11 @@ A `Path` argument is a file or folder and becomes an option. Any other argument 
 """
 
 import argparse
+import errno
 import inspect
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +17,16 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from pipelines.errors import FilmgateError, in_one_sentence
+from pipelines.errors import ChainError, DiskError, FilmgateError, in_one_sentence
 from pipelines.recipe_file import load_sections
 
 FAULT_FILE = "FILMGATE_FAULT_FILE"
 PARENT = "FILMGATE_PARENT"
+SECONDS = "FILMGATE_STAGE_SECONDS"
+KIND = ".kind"  # of the file beside the fault's that names its class
+FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "may not be written to"}
+TOLD_BY_OTHERS = tuple(FULL)  # whose words mean nothing but a disk
+FULL |= dict.fromkeys((errno.EACCES, errno.EPERM), "may not be written to")
 
 
 def command(run: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +39,8 @@ def command(run: Callable[..., None], arguments: Sequence[str] | None = None) ->
     paths, sections = signature(run)
     parsed = vars(_parser(run, paths).parse_args(arguments))
     _end_with_parent()
-    with in_one_sentence(), _left_for_the_flow():
+    _end_in_time()
+    with in_one_sentence(), _left_for_the_flow(), disk_faults():
         run(**{name: parsed[name] for name in paths}, **load_sections(parsed["recipe"], sections))
 
 
@@ -91,20 +99,80 @@ def _parser(run: Callable[..., None], paths: Sequence[str]) -> argparse.Argument
 
 
 @contextmanager
+def disk_faults() -> Iterator[None]:
+    """Turn a full disk, and one that may not be written to, into a sentence.
+
+    Raises:
+        DiskError: it is.
+    """
+    try:
+        yield
+    except FilmgateError:
+        raise
+    except Exception as error:
+        if (said := disk_sentence(error)) is None:
+            raise
+        raise DiskError(said) from None
+
+
+def disk_sentence(error: BaseException | None) -> str | None:
+    """What stands in the way, and what to do about it; None where a fault is none of a disk.
+
+    Libraries that write wrap the system's own fault, or tell it in their words: causes and texts are looked at, too.
+    """
+    while error is not None:
+        for number, state in FULL.items():
+            told = number in TOLD_BY_OTHERS and os.strerror(number) in str(error)
+            if getattr(error, "errno", None) == number or told:
+                return _told(getattr(error, "filename", None), number, state)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _told(file: str | None, number: int, state: str) -> str:
+    where = f"The disk of {file}" if file else "A disk"
+    mend = "Make room (`python -m flows.upkeep` finds some)" if state == "is full" else "Allow it"
+    return f"{where} {state} ({os.strerror(number)}). {mend}, and run again: what was done is kept."
+
+
+@contextmanager
 def _left_for_the_flow() -> Iterator[None]:
     """Leave a fault where the flow that started this stage looks for it."""
     try:
         yield
     except FilmgateError as error:
-        if fault := os.environ.get(FAULT_FILE):
-            Path(fault).write_text(str(error), encoding="utf-8")
+        _leave(error)
         raise
+
+
+def _leave(error: FilmgateError) -> None:
+    if fault := os.environ.get(FAULT_FILE):
+        Path(fault).write_text(str(error), encoding="utf-8")
+        Path(fault).with_suffix(KIND).write_text(type(error).__name__, encoding="utf-8")
 
 
 def _end_with_parent() -> None:
     """End when the flow that started this stage is gone, so that a killed run leaves nobody writing its outputs."""
     if parent := os.environ.get(PARENT):
         end_with(int(parent))
+
+
+def _end_in_time() -> None:
+    """End when the time that the flow gives a stage is over."""
+    if seconds := os.environ.get(SECONDS):
+        timer = threading.Timer(float(seconds), _out_of_time, (float(seconds),))
+        timer.daemon = True
+        timer.start()
+
+
+def _out_of_time(seconds: float) -> None:
+    error = ChainError(
+        f"The stage was not done in the {seconds / 3600:.3g} hours that it was given, and was ended. "
+        "Give it more (`hours`), or less to do: what it had done by then is taken up by the next run."
+    )
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    _leave(error)
+    os._exit(1)
 
 
 def _watch(process: int) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.architecture.write import write_architecture
-from pipelines.card import Card, Limits, sha256
+from pipelines.card import Card, Decision, Familiarity, Limits, sha256
 from pipelines.export.familiarity import distances, feature_statistics
 from pipelines.export.layout import bake_layout, layout_of
+from pipelines.export.onnx_file import note_in
 from pipelines.export.quantised import differences, quantise
 from pipelines.export.randomised import randomisation
 from pipelines.export.temperature import bake, fit_temperature
@@ -40,6 +41,7 @@ from pipelines.usual import COLUMNS, beyond_limits, limits_of, reference
 
 CHECKPOINT_SECONDS = 30.0
 PARITY_IMAGES = 32
+DECISION = "filmgate.decision"  # in the metadata of the model file
 
 
 def run(
@@ -65,7 +67,8 @@ def run(
     as long as data, code and the numbers that decide it are the same.
 
     The model file is proven equal to the model in single precision; then it gets the second distance, its precision
-    and its temperature. Everything in the card is measured on the file that these leave.
+    and its temperature. Everything in the card is measured on the file that these leave. What is decided with is noted
+    in the file at last, so that the same network with another threshold is another version.
     """
     learn, check = (labelled(prepared, split, labels) for split in ("train", "val"))
     learner = learner_of(model, image, labels, augment, train)
@@ -82,11 +85,14 @@ def run(
         proof |= in_precision(serve.precision, onnx, learn.images, check.images, train.seed)
         write_beside(folder, learner, features, np.array(learn.images[0]), history, train.monitor)
         answers, temperature = calibrated(onnx, check, labels, threshold)
-        digest = sha256(onnx)
         rng = np.random.default_rng(train.seed)
         randomised = randomisation(learner, statistics, check.images, answers.heatmap, rng)
         point = chosen(answers, check, labels, patients_of(prepared), threshold)
         limits, beyond = learnt_limits(manifest, prepared)
+        known = reference(answers.distance, beyond, serve.refuse)
+        decision = decided_with(point, known, limits, full_strength(answers, check, labels))
+        note_in(onnx, DECISION, decision.model_dump_json())
+        digest = sha256(onnx)
         card = Card(
             recipe=recipe,
             title=title,
@@ -94,11 +100,7 @@ def run(
             sha256=digest,
             labels=labels,
             image=image,
-            threshold=point.threshold if point else None,
-            refer=point.refer if point else None,
-            familiarity=reference(answers.distance, beyond, serve.refuse),
-            limits=limits,
-            heat_scale=full_strength(answers, check, labels),
+            **dict(decision),
             facts=_facts(prepared, learner, history, train)
             | proof
             | {"randomisation": randomised}
@@ -127,6 +129,12 @@ def write_beside(
     write_architecture(folder / "architecture", learner, image)
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     write_validation(folder / "validation.json", history, monitor)
+
+
+def decided_with(point: OperatingPoint | None, known: Familiarity, limits: Limits, heat_scale: float) -> Decision:
+    """What is decided with, from the operating point (None with more than two classes) and what is usual."""
+    threshold, refer = (point.threshold, point.refer) if point else (None, None)
+    return Decision(threshold=threshold, refer=refer, familiarity=known, limits=limits, heat_scale=heat_scale)
 
 
 def directions(features: np.ndarray) -> np.ndarray:

@@ -25,10 +25,11 @@ from serving.admission import REQUEST_ID, Admission
 from serving.engine import Engine
 from serving.metrics import Metrics
 from serving.openapi import CALLS, document
+from serving.process import ENVIRONMENT
 from serving.reference import Released, read_note, released
 from serving.refusals import App, OneShapeOfError, refusal
 from serving.runtime import Drawing
-from serving.settings import ENVIRONMENT, MOST_SECONDS, settings
+from serving.settings import MOST_SECONDS, settings
 from serving.uploads import BatchForm, ExplainForm, FilmForm, NoForm, Received
 
 NOTE = Path(__file__).with_name("released.json")

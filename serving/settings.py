@@ -16,15 +16,6 @@ from pipelines.inference import Device
 
 PREFIX = "FILMGATE_"
 MOST_SECONDS = 120
-# Of the process: nothing is reported to the makers of BentoML and ONNX Runtime, threads share their free memory, and
-# that of a large film goes back to the system as soon as the film is answered.
-ENVIRONMENT = {
-    "BENTOML_DO_NOT_TRACK": "true",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(2 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(2 * 2**20),
-}
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of processor time, and of how many
 
 

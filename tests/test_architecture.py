@@ -3,6 +3,7 @@
 import ast
 import importlib
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ PLUMBING = {
     "pipelines/recipe_evaluation.py",
     "pipelines/recipe_file.py",
     "pipelines/recipe_models.py",
+    "pipelines/recipe_monitor.py",
     "pipelines/recipe_sources.py",
     "pipelines/section.py",
     "pipelines/stage.py",
@@ -45,6 +47,7 @@ CODE = (".py", ".j2", ".css")
 HEAVY = {"tensorflow", "keras", "prefect", "dvc", "great_expectations"}
 
 
+@cache
 def yaml(path):
     return YAML(typ="safe").load((ROOT / path).read_text())
 
@@ -53,6 +56,7 @@ def modules(*folders):
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
 def imported(path):
     """Dotted names that a file imports, each `from a import b` as both `a` and `a.b`."""
     names = set()
@@ -64,6 +68,7 @@ def imported(path):
     return names
 
 
+@cache
 def own_files(path):
     """Files of this project that a file imports, the packages they lie in included."""
     found = set()

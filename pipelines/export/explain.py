@@ -44,11 +44,10 @@ def inference_model(model: keras.Model, statistics: FeatureStatistics, positive_
     head = head_layers(model)
     taps = [model.get_layer("features").output, *(layer.output for layer in head), model.output]
     features, *activations, raw = keras.Model(model.input, taps)(ops.cast(start, "float32"))
-    pooled = ops.mean(features, axis=(1, 2))
     outputs = {
         "probability": _all_classes(raw, positive_index),
         "heatmap": GradCam(head, name="heatmap")([features, *activations]),
-        "distance": Mahalanobis(statistics, name="distance")(pooled),
+        "distance": Mahalanobis(statistics, name="distance")(features),
     }
     return keras.Model(start, outputs, name="inference")
 
@@ -108,20 +107,29 @@ class GradCam(layers.Layer):
 
 
 class Mahalanobis(layers.Layer):
-    """Squared Mahalanobis distance from the training images. Input shape: (n, channels). Output shape: (n,)."""
+    """Squared Mahalanobis distance of a feature map's mean from the training images.
+
+    Input shape: (n, rows, columns, channels). Output shape: (n,).
+
+    The mean, and how far it lies away, are computed in double precision: ONNX Runtime adds the cells of a map one after
+    the other, and what single precision loses there, an ill-conditioned covariance makes a thousand times as large.
+    """
 
     def __init__(self, statistics: FeatureStatistics, **options: Any) -> None:
         super().__init__(trainable=False, **options)
         self.statistics = statistics
 
-    def call(self, pooled: Tensor) -> Tensor:
+    def call(self, features: Tensor) -> Tensor:
         """Distance of each image."""
-        away = pooled - self.statistics.mean
-        return ops.sum(ops.matmul(away, self.statistics.precision) * away, axis=-1)
+        _, rows, columns, _ = features.shape
+        total = ops.sum(ops.cast(features, "float64"), axis=(1, 2))  # the runtime has no average in double precision
+        away = total / (rows * columns) - self.statistics.mean.astype("float64")
+        white = ops.matmul(ops.cast(away, "float32"), self.statistics.whitening)
+        return ops.sum(white * white, axis=-1)
 
-    def compute_output_shape(self, pooled_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, features_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """(n,)."""
-        return pooled_shape[:1]
+        return features_shape[:1]
 
 
 def _all_classes(probability: Tensor, positive_index: int) -> Tensor:

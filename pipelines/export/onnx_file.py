@@ -1,5 +1,6 @@
 """The model file that every kind of model is written to, and the proof that it says what the model says."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ LARGEST_DIFFERENCE = 1e-4
 
 
 def name_in_order(path: Path) -> None:
-    """Name nodes and tensors by their place, so that the same model gives the same bytes.
+    """Order nodes by what they make, and name them and tensors by their place: the same model gives the same bytes.
 
-    The names that converters choose, and the order of the weights, change from run to run.
+    The names that converters choose, and the order of nodes and weights, change from run to run.
     """
     written = onnx.load(path)
+    _sort(written.graph)
     _rename(written.graph)
     onnx.save(written, path)
 
@@ -26,6 +28,13 @@ def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         for tensors in (node.input, node.output):
             tensors[:] = [new if tensor == old else tensor for tensor in tensors]
+
+
+def note_in(path: Path, key: str, text: str) -> None:
+    """Note something in the metadata of a model file, which changes its hash and nothing that it says."""
+    written = onnx.load(path)
+    onnx.helper.set_model_props(written, {key: text})
+    onnx.save(written, path)
 
 
 def parity(meant: dict[str, np.ndarray], path: Path, images: np.ndarray) -> dict[str, float]:
@@ -48,6 +57,22 @@ def parity(meant: dict[str, np.ndarray], path: Path, images: np.ndarray) -> dict
             f"{LARGEST_DIFFERENCE:g}. Nothing was written: report this architecture."
         )
     return differences
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Put each node behind those that make its inputs, beginning with what the first output needs."""
+    makes = {tensor: number for number, node in enumerate(graph.node) for tensor in node.output}
+    order: dict[int, onnx.NodeProto] = {}
+    todo = [makes[value.name] for value in reversed(graph.output) if value.name in makes]
+    while todo:
+        node = graph.node[todo[-1]]
+        first = [makes[name] for name in reversed(node.input) if name in makes and makes[name] not in order]
+        if not first:
+            order.setdefault(todo.pop(), node)
+        todo += first
+    nodes = [copy.deepcopy(node) for node in order.values()]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _rename(graph: onnx.GraphProto) -> None:

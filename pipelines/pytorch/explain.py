@@ -33,7 +33,7 @@ class Inference(nn.Module):
         by_channel = network.head.dense.weight.detach().unflatten(1, (channels, -1))
         self.register_buffer("channel_sums", by_channel.sum(dim=2))
         self.register_buffer("mean", torch.from_numpy(statistics.mean).to(device))
-        self.register_buffer("precision", torch.from_numpy(statistics.precision).to(device))
+        self.register_buffer("whitening", torch.from_numpy(statistics.whitening).to(device))
         self.eval()
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -58,5 +58,6 @@ class Inference(nn.Module):
         return torch.relu((features * weights[:, :, None, None]).sum(dim=1))
 
     def _distance(self, features: torch.Tensor) -> torch.Tensor:
-        away = features.mean(dim=(2, 3)) - self.mean
-        return (away @ self.precision * away).sum(dim=1)
+        away = features.double().mean(dim=(2, 3)) - self.mean.double()
+        white = away.float() @ self.whitening
+        return (white * white).sum(dim=1)

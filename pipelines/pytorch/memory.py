@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from pipelines.errors import ModelError
+from pipelines.errors import OutOfMemoryError
 from pipelines.training.memory import memory_sentence
 
 ALLOCATOR_SAYS = ("DefaultCPUAllocator", "not enough memory")  # PyTorch has no class of its own for the processor's
@@ -18,14 +18,14 @@ def out_of_memory_named(batch: int) -> Iterator[None]:
     Args:
         batch: images a step.
     Raises:
-        ModelError: the device, or this machine, ran out of memory.
+        OutOfMemoryError: the device, or this machine, ran out of memory.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not _is_lack_of_memory(error):
             raise
-        raise ModelError(memory_sentence(batch)) from None
+        raise OutOfMemoryError(memory_sentence(batch)) from None
 
 
 def _is_lack_of_memory(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, OutOfMemoryError
 from pipelines.training.memory import memory_sentence
 
 Strategy = Any  # tf.distribute.Strategy
@@ -82,14 +82,14 @@ def out_of_memory_named(batch: int) -> Iterator[None]:
     """Turn a device that is out of memory into one sentence with the batch size to try.
 
     Raises:
-        ModelError: the device ran out of memory.
+        OutOfMemoryError: the device ran out of memory.
     """
     try:
         yield
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError" and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise ModelError(memory_sentence(batch)) from None
+        raise OutOfMemoryError(memory_sentence(batch)) from None
 
 
 def _local(strategy: Strategy) -> bool:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.recipe_file import override, read_yaml, write_yaml
+from tests.chain.house import House
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
@@ -82,7 +83,7 @@ class Project:
         return {line.split("] ")[1].split(": ")[0]: line.split(": ")[1].split(",")[0] for line in lines}
 
 
-def copy_of_the_project(folder):
+def copy_of_the_project(folder, prepare=None):
     """What git knows of this working copy, committed to a repository of its own, with a small demo."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -96,14 +97,12 @@ def copy_of_the_project(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     write_yaml(override(folder / "recipes" / "demo.yaml", SMALL), folder / "recipes" / "demo.yaml")
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a project"]):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *command], cwd=folder, check=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], cwd=folder, check=True)
+    if prepare:
+        prepare(folder)
+    for command in (["add", "-A"], ["commit", "-qm", "a project"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
 
 
 @pytest.fixture(scope="session")
@@ -156,3 +155,21 @@ def released(new_project):
     status, output = project.retrain()
     assert status == 0, output
     return project
+
+
+@pytest.fixture(scope="session")
+def new_house(tmp_path_factory):
+    """Makes new projects with a server, deployments and a worker of their own; `prepare` may change them before."""
+    houses = []
+
+    def make(prepare=None):
+        folder = tmp_path_factory.mktemp("house")
+        copy_of_the_project(folder, prepare)
+        house = House(folder, tmp_path_factory.mktemp("prefect"), free_port())
+        houses.append(house)
+        house.start()
+        return house
+
+    yield make
+    for house in houses:
+        house.stop()

@@ -93,7 +93,13 @@ def test_a_network_goes_from_prepared_images_into_a_bento_that_answers(name, pre
     files = {"raw": raw, "manifest": manifest, "prepared": splits, "model": model}
     files |= {"shortcuts": checks / "shortcuts.json", "production": ROOT / "data" / "production"}
     stage(evaluate, tmp_path, **files, evaluation=evaluation)
-    done = {"prepared": splits, "model": model, "evaluation": evaluation, "profile": checks / "profile.json"}
+    done = {
+        "manifest": manifest,
+        "prepared": splits,
+        "model": model,
+        "evaluation": evaluation,
+        "profile": checks / "profile.json",
+    }
     stage(package, tmp_path, **done, release=release)
 
     bento = unpacked(released_bento(release, "folder"), tmp_path / "store")

@@ -1,4 +1,4 @@
-"""A publisher of data: a real HTTP server on this machine that can be as unreliable as real ones are."""
+"""A Prefect server for each module, and a publisher of data: HTTP on this machine, as unreliable as real ones are."""
 
 import hashlib
 import threading
@@ -6,8 +6,17 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
 
 from flows import download
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a Prefect server of one module alone."""
+    with prefect_test_harness(server_startup_timeout=240):
+        yield PREFECT_API_URL.value()
 
 
 class Publisher:

@@ -33,7 +33,8 @@ def project(tmp_path):
     (tmp_path / "data/demo/model").mkdir()
     for name in ("model.onnx", "card.json"):
         (tmp_path / "data/demo/model" / name).write_text(name)
-    (release / "images.parquet").write_text("images")
+    for name in ("images.parquet", "monitoring.parquet"):
+        (release / name).write_text(name)
     digest = sha256(tmp_path / "data/demo/model/model.onnx")
     (release / "release.json").write_text(json.dumps({"version": "8caa16acbead", "model_sha256": digest}))
     (release / "profile.json").write_text(json.dumps({"images": 50, "statistics": profile_of(films())}, indent=2))
@@ -64,7 +65,7 @@ def test_a_later_release_takes_the_place_and_leaves_nothing_behind(project):
 def test_the_model_itself_is_kept_with_what_a_comparison_needs(project):
     name_production(project, "demo")
     kept = {path.name for path in (project / "data/production/demo").iterdir()}
-    assert kept == {"model.onnx", "card.json", "release.json", "images.parquet"}
+    assert kept == {"model.onnx", "card.json", "release.json", "images.parquet", "monitoring.parquet"}
 
 
 def test_a_model_trained_after_the_release_is_not_taken_for_it(project):
@@ -74,7 +75,9 @@ def test_a_model_trained_after_the_release_is_not_taken_for_it(project):
     assert not (project / "data/production").exists()
 
 
-@pytest.mark.parametrize("name", ["model/model.onnx", "model/card.json", "release/images.parquet"])
+@pytest.mark.parametrize(
+    "name", ["model/model.onnx", "model/card.json", "release/images.parquet", "release/monitoring.parquet"]
+)
 def test_a_release_that_is_not_whole_is_not_named(project, name):
     (project / "data/demo" / name).unlink()
     with pytest.raises(ReleaseError, match=f"lacks {Path(name).name}. Make a release"):

@@ -1,6 +1,14 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -43,3 +51,80 @@ def test_without_any_server_a_temporary_one_is_announced(monkeypatch, capsys):
     with temporary_settings(restore_defaults={PREFECT_API_URL}), server.nearest_server():
         assert PREFECT_API_URL.value() is None
     assert "make server" in capsys.readouterr().out
+
+
+LONG = """
+import sys
+import time
+from prefect import flow, task
+from flows.server import answering, exit_unless_completed, nearest_server
+
+@task
+def step(number):
+    print("step", number, flush=True)
+    time.sleep(1)
+
+@flow
+def long():
+    for number in range(int(sys.argv[1])):
+        step(number)
+
+with nearest_server(), answering():
+    state = long(return_state=True)
+exit_unless_completed(state)
+"""
+
+
+def begun(folder, steps, **environment):
+    """A process whose flow runs, and has said so."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG, str(steps)],
+        env={**os.environ, "PREFECT_HOME": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert any("step 1" in line for line in process.stdout)
+    return process
+
+
+@pytest.mark.slow
+def test_a_command_that_is_told_to_end_leaves_no_temporary_server(tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    process = begun(tmp_path, 100)
+    servers = psutil.Process(process.pid).children(recursive=True)
+    assert servers
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert psutil.wait_procs(servers, timeout=30)[1] == []
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_away_in_mid_run_is_told_in_one_sentence(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/api"
+    order = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    served = subprocess.Popen(
+        [sys.executable, "-m", "flows.child", str(os.getpid()), *order],
+        env={**os.environ, "PREFECT_HOME": str(tmp_path / "server")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + 120
+        while not server.answers(address):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        process = begun(tmp_path, 6, PREFECT_API_URL=address, PREFECT_CLIENT_MAX_RETRIES="1")
+        os.killpg(served.pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=240)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(served.pid, signal.SIGKILL)
+        served.wait()
+    assert process.returncode == 1
+    assert err.splitlines()[-1].startswith(f"error: The Prefect server at {address} went away in the run")

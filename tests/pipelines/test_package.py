@@ -1,5 +1,6 @@
 import hashlib
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 
 from pipelines.card import sha256
-from pipelines.errors import GateError, ReleaseError
+from pipelines.errors import DataError, GateError, ReleaseError
+from pipelines.monitoring.reference import NUMBERS, read_reference
 from pipelines.package import READS, failure, run
 from pipelines.recipe_file import load_sections
 
@@ -18,6 +20,11 @@ RULES = {"sha256": "ef" * 32, "threshold": {"rule": "youden"}, "margin": 0.03}
 PROFILE = {"images": 40, "statistics": {"bits": {"missing": 0.0, "values": [8.0], "below": [0.0], "upto": [1.0]}}}
 ROWS = {
     "split": "test",
+    "image_id": ["a", "b"],
+    "label": ["NORMAL", "PNEUMONIA"],
+    "probability": [0.2, 0.8],
+    "familiarity": [0.5, 0.6],
+    "decision": ["negative", "positive"],
     "patient_id": ["p1", "p2"],
     "site": "home",
     "view": None,
@@ -30,8 +37,8 @@ SECTIONS = load_sections(
 
 
 def package(model, evaluation, profile, release, **sections):
-    """The stage; the prepared films lie beside the model."""
-    run(model, evaluation, profile, model.parent / "prepared", release, **sections)
+    """The stage; manifest and prepared films lie beside the model."""
+    run(model, evaluation, profile, model.parent / "manifest.parquet", model.parent / "prepared", release, **sections)
 
 
 def write_prepared(folder):
@@ -57,6 +64,8 @@ def folders(tmp_path, release_model):
         (evaluation / "metrics.json").write_text(json.dumps(metrics or {"test": FIGURES}))
         pd.DataFrame(ROWS).to_parquet(evaluation / "probabilities.parquet")
         pd.DataFrame(ROWS)[["split"]].to_parquet(evaluation / "images.parquet")
+        known = {"image_id": ["a", "b"], "mode": "L"} | {name: [1.0, 2.0] for name in NUMBERS}
+        pd.DataFrame(known).to_parquet(tmp_path / "manifest.parquet")
         profile = tmp_path / "profile.json"
         profile.write_text(json.dumps(PROFILE))
         return tmp_path / "model", evaluation, profile, tmp_path / "release"
@@ -75,6 +84,7 @@ def test_a_release_holds_the_bento_its_note_and_its_card(folders):
         "release.json",
         "profile.json",
         "images.parquet",
+        "monitoring.parquet",
         "MODEL_CARD.md",
         bento.name,
     }
@@ -140,6 +150,27 @@ def test_the_service_is_told_when_on_whom_and_with_what_doubts_the_model_was_rel
     ]
     assert heard["about"]["intended_use"].startswith("To show and test the chain")
     assert [film["label"] for film in heard["films"]] == ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"]
+
+
+def test_a_release_keeps_what_its_model_is_watched_by(folders, tmp_path):
+    model, evaluation, profile, release = folders()
+    package(model, evaluation, profile, release, **SECTIONS)
+    kept = read_reference(release)
+    assert kept.sha256 == sha256(model / "model.onnx")
+    assert kept.films["decision"].tolist() == ["negative", "positive"]
+    with tarfile.open(release / f"filmgate-demo-{kept.version}.bento") as bento:
+        names = [name for name in bento.getnames() if Path(name).name.startswith("film-")]
+        travel = {hashlib.sha256(bento.extractfile(name).read()).hexdigest() for name in names}
+    assert len(travel) == 4
+    assert travel <= kept.reference_films
+
+
+def test_without_a_manifest_nothing_is_released(folders):
+    model, evaluation, profile, release = folders()
+    (model.parent / "manifest.parquet").unlink()
+    with pytest.raises(DataError, match="There is no manifest"):
+        package(model, evaluation, profile, release, **SECTIONS)
+    assert not release.exists()
 
 
 def test_a_failed_gate_is_named_and_the_last_release_stays(folders):

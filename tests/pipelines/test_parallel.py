@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 from pipelines.errors import ChainError
 from pipelines.parallel import ADDRESS, each, shards
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +71,27 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
     monkeypatch.setenv(ADDRESS, "tcp://127.0.0.1:9")
     with pytest.raises(ChainError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 .* unset FILMGATE_DASK"):
         list(each(double, [[1]]))
+
+
+def test_a_cluster_without_workers_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("pipelines.parallel.PATIENCE", "0.5s")
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        monkeypatch.setenv(ADDRESS, cluster.scheduler_address)
+        with pytest.raises(ChainError, match=r"The Dask scheduler at tcp://.* has no worker\. A worker: python -m"):
+            list(each(double, [[1]]))
+
+
+def test_a_cluster_that_was_started_elsewhere_is_one_sentence(monkeypatch, tmp_path):
+    dask, port = str(Path(sys.executable).parent / "dask"), str(free_port())
+    scheduler = [dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+    worker = [dask, "worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    started = [subprocess.Popen(command, cwd=tmp_path) for command in (scheduler, worker)]
+    monkeypatch.setattr("pipelines.parallel.PATIENCE", "60s")
+    monkeypatch.setenv(ADDRESS, f"tcp://127.0.0.1:{port}")
+    try:
+        with pytest.raises(ChainError, match=r"does not know this project \(\w+\)\. Start scheduler and workers"):
+            list(each(double, [[1]]))
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()

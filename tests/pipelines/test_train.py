@@ -1,10 +1,11 @@
 import keras
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from pipelines.card import read_card
+from pipelines.card import Decision, read_card
 from pipelines.errors import DataError
 from pipelines.inference import Classifier
 from pipelines.prepared import COLUMNS
@@ -103,6 +104,20 @@ def test_the_card_says_what_the_service_must_know(prepared, tmp_path, labels, sm
     assert card.limits.colour == pytest.approx((-5.1, 5.1))
     assert card.facts["data"]["train"]["labels"] == {"NORMAL": 24, "PNEUMONIA": 24}
     assert max(card.facts["parity"].values()) < 1e-4
+
+
+def test_the_same_network_with_another_threshold_is_another_version(prepared, tmp_path, labels, small_image):
+    cards, files = [], []
+    for rule in ("youden", "sensitivity"):
+        chosen = THRESHOLD.model_copy(update={"rule": rule, "minimum": 0.5})
+        train(prepared, trained := tmp_path / rule, labels, small_image, threshold=chosen)
+        cards.append(read_card(trained / "card.json"))
+        files.append(onnx.load(trained / "model.onnx"))
+    assert cards[0].threshold != cards[1].threshold
+    assert cards[0].version != cards[1].version
+    assert files[0].graph == files[1].graph
+    (noted,) = files[1].metadata_props
+    assert Decision.model_validate_json(noted.value).threshold == cards[1].threshold
 
 
 def test_the_card_says_what_the_operating_point_promises_and_that_it_is_not_proven(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,9 @@ import psutil
 import pytest
 
 from pipelines import package
+from pipelines.monitoring.reference import NUMBERS
 from pipelines.recipe_file import load_sections
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = (
@@ -65,7 +66,14 @@ def write_evaluation(folder):
     )
     (folder / "metrics.json").write_text(json.dumps({"test": {**figures, "auc": 0.97, "threshold": 0.5}}))
     rows = {"split": ["test"] * 2, "patient_id": ["p1", "p2"], "site": "home", "view": None, "sex": "F", "age": 40.0}
-    pd.DataFrame(rows).to_parquet(folder / "probabilities.parquet")
+    said = {
+        "image_id": ["a", "b"],
+        "label": ["NORMAL", "PNEUMONIA"],
+        "probability": 0.5,
+        "familiarity": 0.5,
+        "decision": "refer",
+    }
+    pd.DataFrame(rows | said).to_parquet(folder / "probabilities.parquet")
     pd.DataFrame(rows)[["split"]].to_parquet(folder / "images.parquet")
 
 
@@ -75,11 +83,6 @@ def write_prepared(folder):
     greys = np.array([50, 60, 70, 80, 170, 180, 190, 200], dtype=np.uint8)
     np.save(folder / "val.npy", np.tile(greys[:, None, None, None], (1, 32, 32, 1)))
     pd.DataFrame({"label": ["NORMAL"] * 4 + ["PNEUMONIA"] * 4}).to_parquet(folder / "val.parquet")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def serve_command(release, store, port):
@@ -135,7 +138,10 @@ def package_of(folder, model):
     (folder / "profile.json").write_text('{"images": 40, "statistics": {}}')
     write_prepared(folder / "prepared")
     sections = load_sections(ROOT / "recipes" / "demo.yaml", SECTIONS)
-    made = (folder / "evaluation", folder / "profile.json", folder / "prepared", folder / "release")
+    known = {"image_id": ["a", "b"], "mode": "L", **dict.fromkeys(NUMBERS, 1.0)}
+    pd.DataFrame(known).to_parquet(folder / "manifest.parquet")
+    names = ("evaluation", "profile.json", "manifest.parquet", "prepared", "release")
+    made = (folder / name for name in names)
     package.run(model, *made, **sections)
     return folder / "release"
 
@@ -156,6 +162,14 @@ def service_of(folder, release, **environment):
 def release(tmp_path_factory, model_folder):
     """The release of a tiny model."""
     return package_of(tmp_path_factory.mktemp("chain"), model_folder)
+
+
+@pytest.fixture(scope="session")
+def later_release(tmp_path_factory, release_model):
+    """The release of another model, which answers alike under a version of its own."""
+    folder = tmp_path_factory.mktemp("later")
+    release_model(folder / "model", work=1)
+    return package_of(folder / "chain", folder / "model")
 
 
 @pytest.fixture(scope="session")

@@ -176,13 +176,17 @@ def test_a_model_of_partly_shuffled_labels_is_stopped(sound, tmp_path):
     assert comparison["splits"]["test"]["verdict"] == "worse"
 
 
-def test_a_model_whose_weights_were_perturbed_is_stopped(sound, tmp_path):
-    task = Task(tmp_path).put_in_production(sound)
-    shutil.copytree(sound.folder / "model", tmp_path / "model")
-    perturb(tmp_path / "model")
-    _, gates, comparison = task.evaluate()
-    assert "specificity on test" in failed(gates)
-    assert comparison["splits"]["test"]["figures"]["specificity"]["verdict"] == "worse"
+def test_a_model_that_calls_every_film_ill_is_stopped_by_its_specificity_alone(sound, tmp_path):
+    gates, figures = perturbed(sound, tmp_path, lambda weights, bias: (weights, bias + to_all_ill(sound)))
+    assert failed(gates) == {"specificity on test"}
+    assert figures["specificity"]["verdict"] == "worse"
+    assert figures["auc"]["verdict"] != "worse"
+
+
+def test_a_model_that_takes_the_well_for_the_ill_is_stopped_on_both_hospitals(sound, tmp_path):
+    gates, figures = perturbed(sound, tmp_path, lambda weights, bias: (-weights, -bias))
+    assert {"auc on test", "auc on external", "auc_difference on test"} <= failed(gates)
+    assert figures["auc"]["verdict"] == "worse"
 
 
 def test_a_model_that_learnt_a_shortcut_is_stopped_by_the_second_hospital(tmp_path):
@@ -191,16 +195,37 @@ def test_a_model_that_learnt_a_shortcut_is_stopped_by_the_second_hospital(tmp_pa
     assert failed(gates) == {"auc on external", "pointing_game on test"}
 
 
-def perturb(model):
-    """Add noise as large as the weights themselves, and give the file a card that fits it."""
-    rng, path = np.random.default_rng(8), model / "model.onnx"
-    graph = onnx.load(path)
-    for weight in graph.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if values.dtype == np.float32 and values.ndim > 1:
-            noise = rng.normal(0, values.std(), values.shape).astype(np.float32)
-            weight.CopyFrom(numpy_helper.from_array(values + noise, weight.name))
-    onnx.save(graph, path)
+def perturbed(sound, folder, change):
+    """Gates and figures on test of the sound model with another last layer, against the sound one in production."""
+    task = Task(folder).put_in_production(sound)
+    shutil.copytree(sound.folder / "model", folder / "model")
+    change_last_layer(folder / "model", change)
+    _, gates, comparison = task.evaluate()
+    return gates, comparison["splits"]["test"]["figures"]
+
+
+def to_all_ill(sound):
+    """How far the logits must rise until the least suspicious film of all reaches the threshold."""
+    probabilities = pd.read_parquet(sound.folder / "evaluation" / "probabilities.parquet")["probability"]
+    return logit(read_card(sound.folder / "model" / "card.json").threshold) - logit(probabilities.min()) + 0.01
+
+
+def logit(probability):
+    return np.log(probability / (1 - probability))
+
+
+def change_last_layer(model, change):
+    """Put what `change` makes of weights and bias of the layer behind the logit into the file, and give it a card."""
+    path = model / "model.onnx"
+    file = onnx.load(path)
+    made = {output: node for node in file.graph.node for output in node.output}
+    kept = {tensor.name: tensor for tensor in file.graph.initializer}
+    (sigmoid,) = (node for node in file.graph.node if node.op_type == "Sigmoid")
+    product, bias = made[sigmoid.input[0]].input
+    tensors = kept[made[product].input[1]], kept[bias]
+    for tensor, values in zip(tensors, change(*map(numpy_helper.to_array, tensors)), strict=True):
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
+    onnx.save(file, path)
     card = read_card(model / "card.json")
     digest = sha256(path)
     card.model_copy(update={"sha256": digest, "version": digest[:12]}).write(model / "card.json")

@@ -3,10 +3,11 @@ import numpy as np
 import onnx
 import pytest
 from keras import layers
+from sklearn.covariance import LedoitWolf
 
 from pipelines.errors import ModelError
-from pipelines.export.explain import feature_extractor, head_layers, inference_model, vector_layers
-from pipelines.export.familiarity import FeatureStatistics, feature_statistics
+from pipelines.export.explain import Mahalanobis, feature_extractor, head_layers, inference_model, vector_layers
+from pipelines.export.familiarity import FeatureStatistics, distances, feature_statistics
 from pipelines.export.keras_export import export, proven
 from pipelines.inference import Graph
 from tests.pipelines.models.tiny import both_ways, grad_cam_by_automatic_differentiation, with_drawn_statistics
@@ -126,8 +127,37 @@ def test_distance_is_that_of_mahalanobis(pictures, rng):
     training = rng.normal(size=(200, CHANNELS)).astype("float32")
     statistics = feature_statistics(training)
     found = keras.ops.convert_to_numpy(inference_model(model, statistics, 1)(pictures)["distance"])
-    away = features - training.mean(axis=0)
-    assert np.allclose(found, [row @ statistics.precision @ row for row in away], rtol=1e-4)
+    away = (features - training.mean(axis=0)).astype("float64")
+    precision = LedoitWolf().fit(training.astype("float64")).precision_
+    assert np.allclose(found, [row @ precision @ row for row in away], rtol=1e-4)
+
+
+def test_single_precision_is_enough_for_features_that_go_together(rng):
+    """As the channels of a trained network do: here the covariance has a condition of some 4,000."""
+    shared = rng.normal(size=(4000, 1)) * 30 + rng.normal(size=(4000, CHANNELS))
+    statistics = feature_statistics(shared.astype("float32"))
+    looked_at = shared[:500].astype("float32")
+    away = looked_at.astype("float64") - statistics.mean
+    meant = np.square(away @ statistics.whitening.astype("float64")).sum(axis=1)
+    found = keras.ops.convert_to_numpy(Mahalanobis(statistics)(looked_at[:, None, None, :]))
+    assert np.abs(found - meant).max() <= 1e-5 * meant.max()
+
+
+def test_the_file_adds_up_large_maps_as_exactly_as_small_ones(tmp_path):
+    """The fourth digit of a distance was lost where a file summed some thousand cells one after the other."""
+    keras.utils.set_random_seed(2)
+    start = layers.Input((120, 100, 1), name="image")
+    flow = layers.Conv2D(CHANNELS, 3, activation="relu", bias_initializer="ones")(layers.Rescaling(1 / 255)(start))
+    features = layers.Activation("linear", name="features")(flow)
+    logit = layers.Dense(1, name="logit")(layers.GlobalAveragePooling2D()(features))
+    model = keras.Model(start, layers.Activation("sigmoid", name="probability")(logit))
+    images = np.random.default_rng(2).integers(0, 256, (60, 120, 100, 1), dtype=np.uint8)
+    maps = keras.ops.convert_to_numpy(keras.Model(start, features)(images.astype("float32")))
+    pooled = maps.astype("float64").mean(axis=(1, 2))
+    statistics = feature_statistics(pooled.astype("float32"))
+    export(inference_model(model, statistics, 1), tmp_path / "model.onnx")
+    meant = distances(pooled, statistics)
+    assert np.abs(Graph(tmp_path / "model.onnx").answer(images).distance - meant).max() <= 1e-5 * meant.max()
 
 
 def odd(*kinds):

@@ -29,7 +29,7 @@ def small_and(*large):
 
 def inference(model):
     channels = model.get_layer("features").output.shape[-1]
-    statistics = FeatureStatistics(np.zeros(channels, "float32"), np.eye(channels, dtype="float32") / channels)
+    statistics = FeatureStatistics(np.zeros(channels, "float32"), np.eye(channels, dtype="float32") / channels**0.5)
     return inference_model(model, statistics, 1)
 
 

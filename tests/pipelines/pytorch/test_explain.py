@@ -4,6 +4,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
 
 import torch
+from sklearn.covariance import LedoitWolf
 
 from pipelines.export.familiarity import FeatureStatistics, feature_statistics
 from pipelines.pytorch.explain import Inference
@@ -50,7 +51,7 @@ def test_the_distance_is_that_of_mahalanobis():
     pooled = pooled_features(network, images.numpy(), 4)
     known = feature_statistics(pooled)
     away = pooled.astype(float) - known.mean
-    meant = np.einsum("ni,ij,nj->n", away, known.precision, away)
+    meant = np.einsum("ni,ij,nj->n", away, LedoitWolf().fit(pooled.astype(float)).precision_, away)
     found = Inference(network, known, 1)(images)[2].detach().numpy()
     assert found == pytest.approx(meant, rel=1e-3)
 

@@ -28,6 +28,7 @@ HARMLESS = {
     "recipe_evaluation.py",
     "recipe_file.py",
     "recipe_models.py",
+    "recipe_monitor.py",
     "recipe_sources.py",
     "section.py",
     "stage.py",

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 import sys
 import threading
 import time
@@ -18,9 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.client import Prediction
+from tests.browser import chromium
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
 KEY = "a key"
 TESTED = {
     "test": {"n": 412, "patients": 220, "auc": 0.974, "auc_low": 0.957, "auc_high": 0.987, "sensitivity": 0.951},
@@ -202,11 +200,8 @@ def page_address(start_page, service_address):
 
 @pytest.fixture(scope="module")  # while the player lives, asyncio.run is refused to the tests of other modules
 def browser():
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("there is no Chromium on this machine")
     with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=program, args=QUIET)
+        started = chromium(player)
         yield started
         started.close()
 

@@ -1,0 +1,5 @@
+"""`python -m flows.doctor`."""
+
+from flows.doctor.checks import main
+
+main()

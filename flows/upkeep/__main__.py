@@ -1,0 +1,5 @@
+"""`python -m flows.upkeep`."""
+
+from flows.upkeep.command import main
+
+main()
