@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
+import psutil
+
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -26,6 +28,7 @@ class House:
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": self.address,
             "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PYTHONFAULTHANDLER": "1",
             "PYTHONUNBUFFERED": "1",
         }
         self._process = None
@@ -71,7 +74,17 @@ class House:
                 if error.code != 503 or pause is None:
                     raise
                 time.sleep(pause)
+            except TimeoutError:
+                raise AssertionError(f"no answer to {method} {path}: {self._stacks()}") from None
         raise AssertionError
+
+    def _stacks(self):
+        """Where the threads of a server stand that does not answer, and what it said before; it ends by that."""
+        for child in psutil.Process(self._process.pid).children():
+            if "server" in child.cmdline():
+                child.send_signal(signal.SIGABRT)
+        time.sleep(2)
+        return (self.root / ".filmgate" / "server" / "server.log").read_text()[-20000:]
 
     def trigger(self, name, **parameters):
         """Start a run of a deployment: its id."""
