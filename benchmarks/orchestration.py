@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.server import answers
+from flows.server import SERVER, answers
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 180.0
@@ -96,7 +96,8 @@ def server(home: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/api"
     process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
         env={**os.environ, "PREFECT_HOME": str(home / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

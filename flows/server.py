@@ -1,8 +1,13 @@
 """Which Prefect server a run reports to: the one that is configured, the local one that runs, or one of its own."""
 
+import atexit
 import os
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +18,19 @@ from prefect import State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.process import end, last_words, start
+from flows.project import HERE
+
 LOCAL = "http://127.0.0.1:4200/api"
+SERVER = "flows.prefect_server"
+START_SECONDS = 180.0
+OF_ONE_RUN = {  # a temporary server has no page, and neither plans runs nor judges those of others
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+}
 
 
 @contextmanager
@@ -26,8 +43,8 @@ def nearest_server() -> Iterator[str]:
             yield LOCAL
     else:
         print("No Prefect server runs (`make server` starts one): a temporary one is starting.", flush=True)
-        with _ended_in_order():
-            yield "a temporary server"
+        with _ended_in_order(), temporary_settings({PREFECT_API_URL: (address := _temporary())}):
+            yield address
 
 
 @contextmanager
@@ -40,12 +57,12 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-        address = PREFECT_API_URL.value()
+        address = str(PREFECT_API_URL.value())
         sentence = (
-            f"error: The Prefect server at {address or 'a temporary address'} went away in the run "
+            f"error: The Prefect server at {address} went away in the run "
             f"({type(error).__name__}). Start it (`make server`) and run again: stages that ended are not repeated."
         )
-        if address is None or answers(address):
+        if answers(address):
             sys.exit(sentence)
         print(f"\n{sentence}", file=sys.stderr, flush=True)  # Prefect leaves its own line open
         os._exit(1)
@@ -57,16 +74,6 @@ def exit_unless_completed(state: State) -> None:
         sys.exit(f"error: {state.message}")
 
 
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Leave as a program does that is told to end: Prefect ends its temporary server when Python exits."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def answers(address: str) -> bool:
     """Whether a Prefect server answers there."""
     try:
@@ -74,3 +81,39 @@ def answers(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def appears(address: str, server: subprocess.Popen[bytes]) -> bool:
+    """Whether a server that was just started comes to answer, waited for until it ends or takes too long."""
+    end_of_patience = time.monotonic() + START_SECONDS
+    while not answers(address):
+        if server.poll() is not None or time.monotonic() > end_of_patience:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+def _temporary() -> str:
+    """Start a server for this process: its address. It ends after all that Prefect still sends when Python exits."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/api"
+    order = [SERVER, "--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.TemporaryFile() as log:
+        server = start(order, HERE, {**os.environ, **OF_ONE_RUN}, log)
+        atexit.register(end, server)
+        if not appears(address, server):
+            log.seek(0)
+            sys.exit(f"error: A temporary Prefect server does not start: {last_words(log.read())}")
+    return address
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Leave as a program does that is told to end, so that the temporary server ends, too."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

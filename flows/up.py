@@ -19,15 +19,15 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.git import git
+from flows.process import end, last_words, start
 from flows.project import VARIABLE, project
-from flows.server import answers
+from flows.server import SERVER, answers, appears
 from flows.slots import SLOT
 from pipelines.errors import ChainError, in_one_sentence
 
 POOL = "filmgate"
 LOGS = ".filmgate/server"
 AT_ONCE = 8  # runs of the worker, those that wait for approval included
-START_SECONDS, END_SECONDS = 180.0, 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,7 +54,7 @@ def up(root: Path, host: str, port: int) -> None:
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
         if not answers(address):
-            order = ["prefect", "server", "start", "--host", host, "--port", str(port)]
+            order = [SERVER, "--host", host, "--port", str(port)]
             started["server"] = _start(order, root, environment, logs / "server.log")
             _wait(address, started["server"], logs / "server.log")
         with temporary_settings({PREFECT_API_URL: address}):
@@ -69,7 +69,7 @@ def up(root: Path, host: str, port: int) -> None:
         _watch(started, logs)
     finally:
         for process in reversed(list(started.values())):
-            _end(process)
+            end(process)
 
 
 def _environment(root: Path, address: str) -> Mapping[str, str]:
@@ -89,23 +89,12 @@ def _environment(root: Path, address: str) -> Mapping[str, str]:
 
 def _start(order: Sequence[str], root: Path, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.child", str(os.getpid()), *order],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl+C reaches this process alone, which ends them in their order
-        )
+        return start(order, root, environment, file)
 
 
 def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not answers(address):
-        if server.poll() is not None or time.monotonic() > end:
-            raise ChainError(f"The Prefect server does not start: {_last(log)} All it said stands in {log}.")
-        time.sleep(0.3)
+    if not appears(address, server):
+        raise ChainError(f"The Prefect server does not start: {_last(log)} All it said stands in {log}.")
 
 
 def _make_room() -> None:
@@ -145,20 +134,7 @@ def _watch(started: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
 
 
 def _last(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing."
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    return last_words(log.read_bytes())
 
 
 def _as_interrupt(number: int, frame: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.server import SERVER
 from pipelines.recipe_file import override, read_yaml, write_yaml
 from tests.chain.house import House
 from tests.ports import free_port
@@ -110,7 +111,8 @@ def prefect_server(tmp_path_factory):
     """A Prefect server on a free port, with a home of its own."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
         env={**os.environ, "PREFECT_HOME": str(home)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

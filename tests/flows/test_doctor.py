@@ -24,6 +24,7 @@ from flows.doctor import checkout, environment, gpu, locks, machine, versions
 from flows.doctor.checks import checks
 from flows.doctor.finding import DoubtError, TroubleError, examine
 from flows.doctor.server import Server
+from flows.server import SERVER
 from flows.up import POOL
 from pipelines.errors import ReleaseError
 from pipelines.recipe_file import read_yaml, write_yaml
@@ -401,7 +402,8 @@ def prefect(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
         env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -48,9 +48,16 @@ def test_a_local_server_that_runs_is_used(local_server):
 
 def test_without_any_server_a_temporary_one_is_announced(monkeypatch, capsys):
     monkeypatch.setattr(server, "LOCAL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(server, "_temporary", lambda: "http://127.0.0.1:10/api")
     with temporary_settings(restore_defaults={PREFECT_API_URL}), server.nearest_server():
-        assert PREFECT_API_URL.value() is None
+        assert PREFECT_API_URL.value() == "http://127.0.0.1:10/api"
     assert "make server" in capsys.readouterr().out
+
+
+def test_a_temporary_server_that_does_not_start_is_told_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(server, "SERVER", "flows.no_such_module")
+    with pytest.raises(SystemExit, match=r"^error: A temporary Prefect server does not start: .*no_such_module"):
+        server._temporary()
 
 
 LONG = """
@@ -106,7 +113,7 @@ def test_a_server_that_goes_away_in_mid_run_is_told_in_one_sentence(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/api"
-    order = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    order = [server.SERVER, "--host", "127.0.0.1", "--port", str(port)]
     served = subprocess.Popen(
         [sys.executable, "-m", "flows.child", str(os.getpid()), *order],
         env={**os.environ, "PREFECT_HOME": str(tmp_path / "server")},

@@ -1,0 +1,96 @@
+"""Prefect's server under many requests at once, on SQLite: it goes on answering."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from flows.server import SERVER, answers
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+HANGS = 30.0  # seconds without an answer; a server that stood still did so for sixty
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}/api"
+    end = time.monotonic() + 120
+    while not answers(address):
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    yield address
+    process.terminate()
+    process.wait(timeout=30)
+
+
+def ask(address, body):
+    """What is answered, asked again where the server says that it is busy, as Prefect's own clients do."""
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=HANGS) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_server_never_stands_still_while_several_clients_write(api):
+    flow = ask(f"{api}/flows/", {"name": "busy"})["id"]
+
+    def runs(number):
+        for _ in range(number):
+            run = ask(f"{api}/flow_runs/", {"flow_id": flow, "state": {"type": "PENDING"}})["id"]
+            for kind in ("RUNNING", "COMPLETED"):
+                state = ask(f"{api}/flow_runs/{run}/set_state", {"state": {"type": kind}})["state"]
+                assert state["type"] == kind
+        return number
+
+    with ThreadPoolExecutor(4) as clients:
+        assert sum(clients.map(runs, [40] * 4)) == 160
+
+
+def test_garbage_is_collected_by_a_thread_of_its_own():
+    told = subprocess.run(
+        [sys.executable, "-c", COLLECTED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout == "garbage\n"
+
+
+COLLECTED = """
+import threading
+import time
+from flows import prefect_server
+
+class Node:
+    def __del__(self):
+        print(threading.current_thread().name, flush=True)
+
+prefect_server.PAUSE = 0.05
+prefect_server.collect_apart()
+node = Node()
+node.self = node
+del node
+for _ in range(100000):
+    [[] for _ in range(10)]
+time.sleep(0.5)
+"""
