@@ -10,7 +10,7 @@ import dvc.api
 import httpx
 import pandas as pd
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from ruamel.yaml import YAML
 
 from pipelines.recipe_file import override, write_yaml
@@ -82,8 +82,11 @@ def test_the_form_of_the_ui_starts_a_run_with_overrides_that_is_an_experiment_an
     trained, proposed = house.runs("retrain/retrain"), house.runs("deploy/deploy")
     page.goto(f"{address(house)}/deployments/deployment/{retrain['id']}/run")
     page.get_by_text("Numbers of the recipe to change for this run alone").wait_for()
+    boxes = page.locator("textarea")
+    before = boxes.count()
     page.get_by_role("button", name="Add item").click()
-    page.locator("textarea").nth(1).fill("train.epochs=3")
+    expect(boxes).to_have_count(before + 1)
+    boxes.nth(1).fill("train.epochs=3")
     page.get_by_role("button", name="Submit").click()
     run = next_run(house, "retrain/retrain", trained)
     assert run["parameters"]["overrides"] == ["train.epochs=3"]

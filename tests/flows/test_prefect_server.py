@@ -1,5 +1,6 @@
 """Prefect's server under many requests at once, on SQLite: it goes on answering."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import prefect_server
 from flows.server import SERVER, answers
 from tests.ports import free_port
 
@@ -74,6 +76,55 @@ def test_garbage_is_collected_by_a_thread_of_its_own():
         [sys.executable, "-c", COLLECTED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert told.stdout == "garbage\n"
+
+
+def test_a_refused_request_is_tried_again_with_its_body_until_it_is_taken():
+    seen, sent = [], []
+
+    async def app(scope, receive, send):
+        body = b"".join([(await receive())["body"] for _ in range(2)])
+        seen.append((scope["path"], body, (await receive())["type"]))
+        scope["path"] = "changed by the application"
+        await send({"type": "http.response.start", "status": 503 if len(seen) < 3 else 201})
+        await send({"type": "http.response.body", "body": b"refused" if len(seen) < 3 else b"taken"})
+        if len(seen) < 3:
+            raise RuntimeError("what Starlette answered with 503, it raises for the log")
+
+    asyncio.run(request(prefect_server.Again(app), sent))
+    assert seen == [("/x", b"half and half", "http.disconnect")] * 3
+    assert [(message.get("status"), message.get("body")) for message in sent] == [(201, None), (None, b"taken")]
+
+
+def test_a_request_that_is_refused_again_and_again_is_told_so(monkeypatch):
+    monkeypatch.setattr(prefect_server, "AGAIN", (0, 0))
+    sent, tries = [], []
+
+    async def app(scope, receive, send):
+        tries.append(scope)
+        await send({"type": "http.response.start", "status": 503})
+        await send({"type": "http.response.body", "body": b"busy"})
+
+    asyncio.run(request(prefect_server.Again(app), sent))
+    assert len(tries) == 3
+    assert [message.get("status") for message in sent] == [503, None]
+
+
+async def request(app, sent):
+    """A request in two parts, after which the client leaves."""
+    parts = iter(
+        [
+            {"type": "http.request", "body": b"half ", "more_body": True},
+            {"type": "http.request", "body": b"and half"},
+        ]
+    )
+
+    async def receive():
+        return next(parts, {"type": "http.disconnect"})
+
+    async def send(message):
+        sent.append(message)
+
+    await app({"type": "http", "path": "/x"}, receive, send)
 
 
 COLLECTED = """
