@@ -4,11 +4,14 @@
 
 Works in clones of the commit that is checked out, one for each side, with caches of their own and a Prefect server
 that runs already. In each round both sides compute everything anew, in an order that changes; both are then run again
-with nothing to do. Times are those of whole commands, the start of Python included.
+with nothing to do. Times are those of whole commands, the start of Python included. Training alone may differ by a
+quarter from one time to the next on a machine that others share, so processor time is told as well; of the flow it
+includes what the Prefect server used meanwhile.
 """
 
 import argparse
 import os
+import resource
 import shutil
 import socket
 import statistics
@@ -19,6 +22,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from flows.server import SERVER, answers
 
@@ -37,17 +42,24 @@ def main() -> None:
             "flow": (cloned(Path(scratch, "flow")), ["flows.retrain", "--recipe", chosen.recipe]),
             "dvc": (cloned(Path(scratch, "dvc")), ["dvc", "repro", f"package@{chosen.recipe}"]),
         }
-        anew, idle = [], []
+        anew, idle, work = [], [], []
         for number in range(chosen.rounds):
             order = list(sides)[:: 1 if number % 2 else -1]
             for folder, _ in sides.values():
                 forget(folder)
-            anew.append({side: seconds(*sides[side], address) for side in order})
-            idle.append({side: seconds(*sides[side], address) for side in order})
-            print(f"round {number + 1}: {told(anew[-1])}; nothing to do: {told(idle[-1])}", flush=True)
-    cost = statistics.median(one["flow"] / one["dvc"] for one in anew)
+            took = {side: seconds(*sides[side], address) for side in order}
+            anew.append({side: wall for side, (wall, _) in took.items()})
+            work.append({side: processor for side, (_, processor) in took.items()})
+            idle.append({side: seconds(*sides[side], address)[0] for side in order})
+            print(
+                f"round {number + 1}: {told(anew[-1])}; processor time {told(work[-1])}; "
+                f"nothing to do: {told(idle[-1])}",
+                flush=True,
+            )
+    cost, used = (statistics.median(one["flow"] / one["dvc"] for one in sides) for sides in (anew, work))
     nothing = statistics.median(one["flow"] for one in idle)
     print(f"everything anew: the flow takes {cost:.3f} times as long (median of {chosen.rounds} rounds)")
+    print(f"in processor time: {used:.3f} times as much")
     print(f"nothing to do: the flow takes {nothing:.1f} s, {told({'dvc': statistics.median(o['dvc'] for o in idle)})}")
 
 
@@ -71,21 +83,28 @@ def forget(folder: Path) -> None:
         gone.unlink(missing_ok=True)
 
 
-def seconds(folder: Path, order: list[str], address: str) -> float:
-    """How long a command takes."""
+def seconds(folder: Path, order: list[str], address: str) -> tuple[float, float]:
+    """How long a command takes, and the processor time of it and of the server."""
     environment = {
         **os.environ,
         "PREFECT_API_URL": address,
         "FILMGATE_PROJECT": str(folder),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    started = time.perf_counter()
+    started, used = time.perf_counter(), processor()
     done = subprocess.run(
         [sys.executable, "-m", *order], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{' '.join(order)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return time.perf_counter() - started
+    return time.perf_counter() - started, processor() - used
+
+
+def processor() -> float:
+    """Processor seconds of the children of this process: those that ended, and those that run."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    running = (child.cpu_times() for child in psutil.Process().children())
+    return ended.ru_utime + ended.ru_stime + sum(times.user + times.system for times in running)
 
 
 @contextmanager
