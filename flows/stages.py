@@ -1,11 +1,13 @@
 """The stages of dvc.yaml, one at a time: DVC decides whether a stage must run, and this module says what came of it."""
 
+import json
 import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,7 @@ from pipelines.errors import BusyError, ChainError, DiskError, ModelError, OutOf
 from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, disk_faults, disk_sentence
 
 LAST = "package"
+BEING_WRITTEN = 2.0  # seconds in which a file may still be
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Chain:
         self.root, self.recipe = root, recipe
         quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
         self._repo = Repo(str(root))
+        _mend(Path(self._repo.tmp_dir or "", "rwlock"))
 
     @cached_property
     def stages(self) -> list[str]:
@@ -88,7 +92,7 @@ class Chain:
 
     def stale(self, stage: str) -> bool:
         """Whether a stage must run, as far as that can be told without running those before it."""
-        with chdir(self.root):
+        with chdir(self.root), disk_faults():
             try:
                 with lock_repo(self._repo):
                     return any(one.status() for one in self._plan() if one.addressing == stage)
@@ -100,8 +104,9 @@ class Chain:
 
         Raises:
             ChainError: dvc.yaml does not know the recipe.
+            DiskError: the disk is full, or may not be written to.
         """
-        with chdir(self.root):
+        with chdir(self.root), disk_faults():
             try:
                 with lock_repo(self._repo):
                     return bool(self.stages) and not any(stage.status(check_updates=True) for stage in self._plan())
@@ -114,6 +119,17 @@ class Chain:
             self._repo.checkout([stage], force=True, allow_missing=True)
         except DvcException:
             return  # there never was a success
+
+
+def _mend(rwlock: Path) -> None:
+    """Remove DVC's list of who reads and writes what where a full disk broke it off; DVC would refuse to go on."""
+    with suppress(OSError):
+        if time.time() - rwlock.stat().st_mtime < BEING_WRITTEN:
+            return
+        try:
+            json.loads(rwlock.read_text(encoding="utf-8"))
+        except ValueError:
+            rwlock.unlink()
 
 
 def quiet(*loggers: logging.Logger) -> None:

@@ -1,0 +1,49 @@
+import errno
+import os
+import time
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from flows import stages
+from flows.stages import Chain
+from pipelines.errors import DiskError
+
+
+@pytest.fixture
+def rwlock(tmp_path):
+    """Where DVC lists who reads and writes what, in a project without stages."""
+    with Repo.init(str(tmp_path), no_scm=True) as repo:
+        folder = repo.tmp_dir
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return tmp_path / ".dvc" / "tmp" / "rwlock"
+
+
+@pytest.mark.parametrize("said", ["", '{"a": [{"pid"'])
+def test_a_list_that_a_full_disk_broke_off_is_removed(tmp_path, rwlock, said):
+    rwlock.write_text(said)
+    os.utime(rwlock, (0, 0))
+    Chain(tmp_path, "demo")
+    assert not rwlock.exists()
+
+
+@pytest.mark.parametrize(("said", "written"), [("{}", 0.0), ("", None)])
+def test_a_list_that_is_whole_or_still_being_written_stays(tmp_path, rwlock, said, written):
+    rwlock.write_text(said)
+    os.utime(rwlock, (written, written) if written is not None else (time.time(), time.time()))
+    Chain(tmp_path, "demo")
+    assert rwlock.read_text() == said
+
+
+@pytest.mark.parametrize("ask", [Chain.settled, lambda chain: chain.stale("train@demo")])
+def test_a_folder_that_may_not_be_written_to_is_told_when_it_is_asked_whether_anything_must_run(
+    tmp_path, rwlock, monkeypatch, ask
+):
+    def refuse(repo):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / ".dvc" / "tmp" / "lock"))
+
+    chain = Chain(tmp_path, "demo")
+    monkeypatch.setattr(stages, "lock_repo", refuse)
+    with pytest.raises(DiskError):
+        ask(chain)
