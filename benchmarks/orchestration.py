@@ -13,7 +13,6 @@ import argparse
 import os
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,10 +24,9 @@ from pathlib import Path
 
 import psutil
 
-from flows.server import SERVER, answers
+from flows.server import SERVER, appears, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 180.0
 MADE = ("dvc.lock", ".dvc/cache", ".dvc/tmp", ".filmgate/cache")  # what makes a stage know that it was run before
 
 
@@ -56,7 +54,7 @@ def main() -> None:
                 f"nothing to do: {told(idle[-1])}",
                 flush=True,
             )
-    cost, used = (statistics.median(one["flow"] / one["dvc"] for one in sides) for sides in (anew, work))
+    cost, used = (statistics.median(one["flow"] / one["dvc"] for one in rounds) for rounds in (anew, work))
     nothing = statistics.median(one["flow"] for one in idle)
     print(f"everything anew: the flow takes {cost:.3f} times as long (median of {chosen.rounds} rounds)")
     print(f"in processor time: {used:.3f} times as much")
@@ -110,9 +108,7 @@ def processor() -> float:
 @contextmanager
 def server(home: Path) -> Iterator[str]:
     """The address of a Prefect server that ends with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}/api"
     process = subprocess.Popen(
         [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
@@ -122,11 +118,8 @@ def server(home: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        end = time.monotonic() + START_SECONDS
-        while not answers(address):
-            if process.poll() is not None or time.monotonic() > end:
-                sys.exit("The Prefect server does not start.")
-            time.sleep(0.3)
+        if not appears(address, process):
+            sys.exit("The Prefect server does not start.")
         yield address
     finally:
         process.terminate()

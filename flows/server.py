@@ -93,11 +93,15 @@ def appears(address: str, server: subprocess.Popen[bytes]) -> bool:
     return True
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
 def _temporary() -> str:
     """Start a server for this process: its address. It ends after all that Prefect still sends when Python exits."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}/api"
     order = [SERVER, "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryFile() as log:

@@ -28,6 +28,7 @@ from flows.server import SERVER
 from flows.up import POOL
 from pipelines.errors import ReleaseError
 from pipelines.recipe_file import read_yaml, write_yaml
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),  # DVC, when it builds its graph
@@ -398,9 +399,7 @@ def test_a_server_that_is_configured_and_silent_fails():
 def prefect(tmp_path_factory):
     """A real Prefect server of its own, without pool and deployments at first."""
     home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
         cwd=ROOT,

@@ -1,10 +1,8 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -109,9 +107,7 @@ def test_a_command_that_is_told_to_end_leaves_no_temporary_server(tmp_path, monk
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_in_mid_run_is_told_in_one_sentence(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = server.free_port()
     address = f"http://127.0.0.1:{port}/api"
     order = [server.SERVER, "--host", "127.0.0.1", "--port", str(port)]
     served = subprocess.Popen(
@@ -122,10 +118,7 @@ def test_a_server_that_goes_away_in_mid_run_is_told_in_one_sentence(tmp_path):
         start_new_session=True,
     )
     try:
-        end = time.monotonic() + 120
-        while not server.answers(address):
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        assert server.appears(address, served)
         process = begun(tmp_path, 6, PREFECT_API_URL=address, PREFECT_CLIENT_MAX_RETRIES="1")
         os.killpg(served.pid, signal.SIGKILL)
         _, err = process.communicate(timeout=240)
