@@ -1,22 +1,35 @@
 """A Prefect server for each module, and a publisher of data: HTTP on this machine, as unreliable as real ones are."""
 
 import hashlib
+import os
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import download
+from flows.process import end, start
+from flows.project import HERE
+from flows.server import SERVER, appears, free_port
 
 
 @pytest.fixture(scope="module")
-def server():
-    """The address of a Prefect server of one module alone."""
-    with prefect_test_harness(server_startup_timeout=240):
-        yield PREFECT_API_URL.value()
+def server(tmp_path_factory):
+    """The address of a Prefect server of one module alone, which this process reports to."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    home, log = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("log") / "server.log"
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    with log.open("wb") as said:
+        process = start([SERVER, "--host", "127.0.0.1", "--port", str(port)], HERE, environment, said)
+    try:
+        assert appears(address, process), log.read_text()[-2000:]
+        with temporary_settings({PREFECT_API_URL: address}):
+            yield address
+    finally:
+        end(process)
 
 
 class Publisher:

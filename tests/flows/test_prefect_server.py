@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,32 +13,9 @@ from pathlib import Path
 import pytest
 
 from flows import prefect_server
-from flows.server import SERVER, answers
-from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS = 30.0  # seconds without an answer; a server that stood still did so for sixty
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}/api"
-    end = time.monotonic() + 120
-    while not answers(address):
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    yield address
-    process.terminate()
-    process.wait(timeout=30)
 
 
 def ask(address, body):
@@ -56,14 +32,14 @@ def ask(address, body):
 
 
 @pytest.mark.slow
-def test_a_server_never_stands_still_while_several_clients_write(api):
-    flow = ask(f"{api}/flows/", {"name": "busy"})["id"]
+def test_a_server_never_stands_still_while_several_clients_write(server):
+    flow = ask(f"{server}/flows/", {"name": "busy"})["id"]
 
     def runs(number):
         for _ in range(number):
-            run = ask(f"{api}/flow_runs/", {"flow_id": flow, "state": {"type": "PENDING"}})["id"]
+            run = ask(f"{server}/flow_runs/", {"flow_id": flow, "state": {"type": "PENDING"}})["id"]
             for kind in ("RUNNING", "COMPLETED"):
-                state = ask(f"{api}/flow_runs/{run}/set_state", {"state": {"type": kind}})["state"]
+                state = ask(f"{server}/flow_runs/{run}/set_state", {"state": {"type": kind}})["state"]
                 assert state["type"] == kind
         return number
 
