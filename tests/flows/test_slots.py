@@ -29,18 +29,17 @@ FREED = 180.0  # seconds in which a lost slot must have come back
 @contextmanager
 def training(server):
     """Another process that holds the slot as soon as it gets it, and until its input ends."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", HOLDER],
         cwd=HERE,
         env={**os.environ, "PREFECT_API_URL": server},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def holds(process, seconds):
@@ -69,7 +68,7 @@ def test_a_second_training_waits_until_the_first_has_ended(server, one_slot):
             pass  # other stages never wait
         with training(server) as second:
             assert not holds(second, WAITS)
-            first.stdin.close()
+            first.stdin.close()  # it ends
             assert holds(second, STARTS)
 
 
