@@ -5,7 +5,6 @@ It ends with the train stage. What it is judged by are validation images; no tes
 
 import io
 import json
-import logging
 from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from scmrepo.exceptions import SCMError  # what DVC lets through when git cannot
 
 from flows.git import git
 from flows.noise import without_noise
-from flows.stages import fault_file, quiet, reason
+from flows.stages import fault_file, reason
+from flows.strict_dvc import complete, quiet
 from pipelines.errors import ChainError
 
 LAST = "train"
@@ -46,11 +46,11 @@ def run(root: Path, recipe: str, assignments: Sequence[str]) -> Experiment:
     Raises:
         ChainError: the run failed, or the project is no git checkout; the message is the stage's own.
     """
-    quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"), logging.getLogger("dvc_task"))
+    quiet()
     params = [f"recipes/{recipe}.yaml:{assignment}" for assignment in assignments]
     with chdir(root), without_noise(), fault_file() as fault:
         try:
-            with Repo(str(root)) as repo:
+            with Repo(str(root)) as repo, complete():
                 revision = next(iter(repo.experiments.run([f"{LAST}@{recipe}"], params=params, tmp_dir=True)))
                 name = repo.experiments.get_exact_name([revision])[revision] or revision[:7]
         except (DvcException, LockError, SCMError) as error:
@@ -79,7 +79,7 @@ def record(project: Path, folder: Path, recipe: str, stages: Sequence[str]) -> s
     name = f"{recipe}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with chdir(folder), without_noise():
         try:
-            with Repo(str(folder)) as repo:
+            with Repo(str(folder)) as repo, complete():
                 repo.experiments.save(targets=[stages[-1]], name=name, force=True)
         except (DvcException, LockError, SCMError) as error:
             raise ChainError(f"DVC cannot keep the run as an experiment ({' '.join(str(error).split())}).") from None

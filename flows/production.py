@@ -6,7 +6,6 @@ python -m flows.production --recipe demo
 
 import argparse
 import json
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from flows.stages import quiet
+from flows.strict_dvc import complete, quiet
 from pipelines.card import sha256
 from pipelines.errors import ChainError, ReleaseError, in_one_sentence
 from pipelines.monitoring import FILE as REFERENCE
@@ -67,9 +66,9 @@ def keep_version(root: Path, recipe: str) -> Path:
         ChainError: DVC cannot.
     """
     folder = PRODUCTION / recipe
-    quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
+    quiet()
     try:
-        with Repo(str(root)) as project:
+        with Repo(str(root)) as project, complete():
             project.add(str(root / folder))
     except DvcException as error:
         raise ChainError(f"DVC cannot keep {folder} ({error}). Mend this, and name the release again.") from None

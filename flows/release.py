@@ -11,6 +11,7 @@ from flows import registry
 from flows.experiment import record
 from flows.git import git
 from flows.stages import Chain
+from flows.strict_dvc import complete
 from flows.workspace import Order
 from pipelines.stage import fresh_file
 
@@ -83,7 +84,8 @@ def _push(project: Path, folder: Path, recipe: str) -> None:
         if not repo.config["core"].get("remote"):
             return
         try:
-            repo.push([*Chain(folder, recipe).stages, str(folder / registry.PRODUCTION / f"{recipe}.dvc")])
+            with complete():
+                repo.push([*Chain(folder, recipe).stages, str(folder / registry.PRODUCTION / f"{recipe}.dvc")])
         except (DvcException, OSError) as error:
             print(
                 f"The remote did not take the version ({' '.join(str(error).split())}): it is kept here. "

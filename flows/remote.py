@@ -6,6 +6,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.noise import without_noise
+from flows.strict_dvc import complete
 from pipelines.errors import RemoteError
 
 
@@ -33,7 +34,8 @@ def push_versions(project: Path) -> int:
     with Repo(str(project), remote=name, remote_config=dict(known[name])) as repo, without_noise():
         repo.drop_data_index()  # what an earlier push took for pushed is looked at again
         try:
-            return int(repo.push(all_tags=True, workspace=False))
+            with complete():
+                return int(repo.push(all_tags=True, workspace=False))
         except (DvcException, OSError) as error:
             raise RemoteError(
                 f"The remote {name} did not take the versions ({' '.join(str(error).split())}). "

@@ -1,7 +1,6 @@
 """The stages of dvc.yaml, one at a time: DVC decides whether a stage must run, and this module says what came of it."""
 
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 
 from flows.noise import without_noise
+from flows.strict_dvc import IncompleteError, complete, quiet
 from pipelines.errors import BusyError, ChainError, DiskError, ModelError, OutOfMemoryError, RemoteError
 from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, disk_faults, disk_sentence
 
@@ -44,7 +44,7 @@ class Chain:
 
     def __init__(self, root: Path, recipe: str) -> None:
         self.root, self.recipe = root, recipe
-        quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
+        quiet()
         self._repo = Repo(str(root))
         _mend(Path(self._repo.tmp_dir or "", "rwlock"))
 
@@ -83,11 +83,14 @@ class Chain:
         """
         with chdir(self.root), without_noise(), fault_file(seconds) as fault, disk_faults():
             try:
-                return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
+                self._keep(stage)
+                with complete():
+                    return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
                 raise BusyError(f"Another run is using {self.root} ({error}). Wait for it to end.") from None
             except DvcException as error:
-                self._restore(stage)
+                if not isinstance(error, IncompleteError):
+                    self._restore(stage)
                 raise _kind(fault, error)(reason(stage, error, fault)) from None
 
     def stale(self, stage: str) -> bool:
@@ -113,6 +116,14 @@ class Chain:
             except (LockError, DvcException):
                 return False
 
+    def _keep(self, name: str) -> None:
+        """Bring into the cache what a stage made when there was no room for it, instead of making it again."""
+        with lock_repo(self._repo), complete():
+            stage = next(one for one in self._plan() if one.addressing == name)
+            for out in stage.outs:
+                if out.use_cache and out.hash_info and out.changed_cache() and not out.changed_checksum():
+                    out.commit()
+
     def _restore(self, stage: str) -> None:
         """Bring back what the stage made when it last succeeded; DVC removes it before a run."""
         try:
@@ -130,13 +141,6 @@ def _mend(rwlock: Path) -> None:
             json.loads(rwlock.read_text(encoding="utf-8"))
         except ValueError:
             rwlock.unlink()
-
-
-def quiet(*loggers: logging.Logger) -> None:
-    """Keep DVC's own story (and its copy in Prefect's) off the screen; the flow says what happens."""
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-        logger.propagate = False
 
 
 @contextmanager
@@ -172,6 +176,8 @@ def reason(stage: str, error: Exception, fault: Path) -> str:
         return fault.read_text(encoding="utf-8")
     if said := disk_sentence(error):
         return said
+    if isinstance(error, IncompleteError):
+        return f"DVC cannot keep what {stage} made ({error}). Mend this, and run again: the stage is not repeated."
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error
     if isinstance(cause, FileNotFoundError) and cause.filename:
         absent = os.path.relpath(cause.filename)

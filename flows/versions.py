@@ -1,12 +1,13 @@
 """Versions of raw data: the .dvc file beside a data set says what the set holds, and by what checksums it is known."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import OutputNotFoundError
 from dvc.repo import Repo
+
+from flows.strict_dvc import complete, quiet
 
 Source = dict[str, str]
 
@@ -19,8 +20,7 @@ class Version:
     """
 
     def __init__(self, folder: Path) -> None:
-        for logger in ("dvc", "dvc_data"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
+        quiet()
         self.folder, self.file = folder, folder.with_name(folder.name + ".dvc")
         self._repo = Repo()
         meta = self._repo.stage.load_one(str(self.file)).meta if self.file.is_file() else None
@@ -57,7 +57,8 @@ class Version:
         Raises:
             DvcException: DVC cannot keep it.
         """
-        (stage,) = self._repo.add(str(self.folder))
+        with complete():
+            (stage,) = self._repo.add(str(self.folder))
         stage.meta, self.sources = {**about, "files": sources}, sources
         stage.dump()
         (out,) = stage.outs

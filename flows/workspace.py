@@ -19,6 +19,7 @@ from dvc.repo import Repo
 from filelock import FileLock, Timeout
 
 from flows.git import commit_of, git, who
+from flows.strict_dvc import complete
 from pipelines.errors import BusyError, ChainError, RemoteError
 from pipelines.recipe_file import edit, override, read_yaml
 from pipelines.registry import production
@@ -200,11 +201,12 @@ def _take_new(project: Path, folder: Path, data: Path, pointer: Path) -> None:
     with Repo(str(folder)) as repo:
         stage = repo.stage.load_one(str(folder / pointer))
         try:
-            if stage.is_import:
-                repo.update([str(folder / pointer)])
-            elif (project / data).is_dir():
-                shutil.rmtree(folder / data, ignore_errors=True)  # else the new data would go into it
-                repo.add([str(project / data)], out=str(folder / data), force=True)
+            with complete():
+                if stage.is_import:
+                    repo.update([str(folder / pointer)])
+                elif (project / data).is_dir():
+                    shutil.rmtree(folder / data, ignore_errors=True)  # else the new data would go into it
+                    repo.add([str(project / data)], out=str(folder / data), force=True)
         except LockError:
             raise
         except DvcException as error:
@@ -226,7 +228,8 @@ def _checkout(folder: Path, pointer: Path) -> None:
 
 def _pull(repo: Repo, target: list[str]) -> None:
     try:
-        repo.pull(target, force=True)
+        with complete():
+            repo.pull(target, force=True)
     except LockError:
         raise
     except DvcException as error:

@@ -7,7 +7,6 @@ mended; the exit status is 0 where nothing failed, else 1. Nothing is changed, a
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from flows.doctor import checkout, environment, gpu, locks, machine, versions
 from flows.doctor.finding import Check, examine
 from flows.doctor.server import Server
 from flows.project import project
-from flows.stages import quiet
+from flows.strict_dvc import quiet
 
 
 def checks(root: Path) -> Iterator[Check]:
@@ -51,5 +50,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m flows.doctor", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(arguments)
-    quiet(*(logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects", "prefect", "apprise")))
+    quiet("prefect", "apprise")
     sys.exit(0 if examine(checks(project())) else 1)

@@ -10,7 +10,6 @@ disturbed.
 """
 
 import argparse
-import logging
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from flows.held import held_by_us
 from flows.project import project
-from flows.stages import quiet
+from flows.strict_dvc import quiet
 from flows.upkeep.bentos import old_bentos
 from flows.upkeep.leftovers import leftovers
 from flows.upkeep.objects import Cache, the_cache
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None, now: 
     """
     root = project() if root is None else root
     chosen = _parser().parse_args(arguments)
-    quiet(logging.getLogger("dvc"), logging.getLogger("dvc_data"))
+    quiet()
     moment = time.time() if now is None else now
     cache = Cache(root, tuple(Path(other).resolve() for other in chosen.project))
     with in_one_sentence():
