@@ -6,7 +6,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.noise import without_noise
-from flows.strict_dvc import complete
+from flows.strict_dvc import LostError, complete
 from pipelines.errors import RemoteError
 
 
@@ -25,7 +25,7 @@ def push_versions(project: Path) -> int:
     Returns:
         how many files were not there yet.
     Raises:
-        RemoteError: there is no remote, or it does not take them.
+        RemoteError: there is no remote, it does not take them, or some of them are nowhere.
     """
     with Repo(str(project)) as repo:
         name, known = repo.config["core"].get("remote"), repo.config["remote"]
@@ -36,6 +36,11 @@ def push_versions(project: Path) -> int:
         try:
             with complete():
                 return int(repo.push(all_tags=True, workspace=False))
+        except LostError as error:
+            raise RemoteError(
+                f"Of what versions name, {error}; all else is there now. "
+                "Run this in the project where they were made, or where they still are."
+            ) from None
         except (DvcException, OSError) as error:
             raise RemoteError(
                 f"The remote {name} did not take the versions ({' '.join(str(error).split())}). "

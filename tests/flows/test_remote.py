@@ -52,3 +52,19 @@ def test_a_remote_that_cannot_be_written_to_is_named(project, tmp_path):
     dvc(project, "remote", "add", "--force", "-d", "shut", str(tmp_path / "file" / "store"))
     with pytest.raises(RemoteError, match="The remote shut did not take the versions"):
         push_versions(project)
+
+
+def test_a_version_whose_files_are_nowhere_is_told_and_the_others_arrive(project, tmp_path):
+    dvc(project, "remote", "add", "--force", "-d", "half", str(tmp_path / "half"))
+    cache = project / ".dvc" / "cache" / "files"
+    lost = next(file for file in sorted(cache.rglob("*")) if file.is_file() and file.suffix != ".dir")
+    lost.rename(tmp_path / "lost")
+    try:
+        with pytest.raises(
+            RemoteError, match="^Of what versions name, 1 file was found neither here nor"
+        ):
+            push_versions(project)
+    finally:
+        (tmp_path / "lost").rename(lost)
+    assert any(file.is_file() for file in (tmp_path / "half").rglob("*"))
+    assert push_versions(project) > 0

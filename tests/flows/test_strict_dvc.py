@@ -11,7 +11,7 @@ from dvc.exceptions import UploadError
 from dvc.repo import Repo
 
 from flows.stages import Chain
-from flows.strict_dvc import IncompleteError, complete, quiet
+from flows.strict_dvc import IncompleteError, LostError, complete, quiet
 from pipelines.errors import ChainError
 
 STAGE = "package@demo"
@@ -67,10 +67,10 @@ def test_dvc_itself_ends_well(project, mended):
 
 @needs_proc
 def test_a_stage_whose_result_cannot_be_kept_fails_and_is_not_made_twice(project, mended, capfd):
-    with pytest.raises(ChainError, match=rf"DVC cannot keep what {STAGE} made \(1 file could not be moved: .*/cache/"):
+    with pytest.raises(ChainError, match=rf"DVC cannot keep what {STAGE} made \(1 file was not moved: .*/cache/"):
         Chain(project, "demo").reproduce(STAGE)
     assert "failed to transfer" not in capfd.readouterr().err
-    with pytest.raises(ChainError, match="could not be moved"):
+    with pytest.raises(ChainError, match="not moved"):
         Chain(project, "demo").reproduce(STAGE)  # nothing was mended
     assert not Chain(project, "demo").settled()
     mended()
@@ -95,23 +95,39 @@ def test_a_result_that_was_changed_before_it_could_be_kept_is_made_again(project
 def test_data_are_not_taken_for_kept(project, mended):
     Path("films").mkdir()
     Path("films", "1").write_text("lost\n")
-    with Repo(str(project)) as repo, pytest.raises(IncompleteError, match="1 file could not be moved"), complete():
+    with Repo(str(project)) as repo, pytest.raises(IncompleteError, match="1 file was not moved"), complete():
         repo.add("films")
 
 
-@needs_proc
-def test_a_remote_that_refuses_a_file_is_told_with_the_reason(project):
+@pytest.fixture
+def remote(project):
+    """A folder that is the remote of what the stage makes."""
     Chain(project, "demo").reproduce(STAGE)
-    remote = project / "remote"
     with Repo(str(project)) as repo, repo.config.edit() as settings:
-        settings["remote"]["store"] = {"url": str(remote)}
+        settings["remote"]["store"] = {"url": str(project / "remote")}
         settings["core"]["remote"] = "store"
+    return project / "remote"
+
+
+@needs_proc
+def test_a_remote_that_refuses_a_file_is_told_with_the_reason(project, remote):
     mend = refuses(remote / "files" / "md5", b"lost\n")
     with Repo(str(project)) as repo:
         with pytest.raises(UploadError, match="^2 files failed to upload$"):  # with its folder
             repo.push()
-        with pytest.raises(IncompleteError, match="1 file could not be moved: .*/remote/"), complete():
+        with pytest.raises(IncompleteError, match="1 file was not moved: .*/remote/"), complete():
             repo.push()
         mend()
         with complete():
             assert repo.push()
+
+
+def test_files_that_are_nowhere_are_told_and_all_others_arrive(project, remote, capfd):
+    digest = hashlib.md5(b"lost\n").hexdigest()
+    (project / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
+    with Repo(str(project)) as repo:
+        assert repo.push()  # DVC itself ends well
+        with pytest.raises(LostError, match="^1 file was found neither here nor at the remote$"), complete():
+            repo.push()
+    assert [file.read_text() for file in remote.rglob("*") if file.is_file()] == ["kept\n"]
+    assert "Some of the cache files" not in capfd.readouterr().err
