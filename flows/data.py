@@ -15,8 +15,9 @@ from flows.download import DownloadError, checksum, fetch, megabytes
 from flows.public import PublicFile, PublicSet, read_catalogue
 from flows.unpack import unpack
 from flows.versions import Source, Version
-from pipelines.errors import ChainError, DataError, in_one_sentence
+from pipelines.errors import ChainError, DataError
 from pipelines.recipe_file import read_yaml
+from pipelines.sentences import in_one_sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 RAW, DOWNLOADS, CATALOGUE = Path("data/raw"), Path("data/downloads"), Path("data/public.yaml")

@@ -25,8 +25,9 @@ from flows.notify import about_failure, tell
 from flows.project import project
 from flows.promotion import before, promote, prove, reject, roll_back
 from flows.remote import push_versions
-from pipelines.errors import FilmgateError, in_one_sentence
+from pipelines.errors import FilmgateError
 from pipelines.registry import Version, history, production
+from pipelines.sentences import disk_faults, in_one_sentence
 
 REJECTED = "Rejected"
 
@@ -46,13 +47,19 @@ def deploy(recipe: str = "demo", version: str | None = None, approval: bool = Tr
         chosen = registry.named(root, recipe, version) if version else registry.newest(root, recipe)
         if (now := production(root, recipe)) and now.name == chosen.name:
             return Completed(message=f"{recipe} {chosen.name} is in production already")
-        _proven(root, recipe, chosen)
-        if not approval:
-            promote(root, recipe, chosen, {"By": who(root)[0], "Comment": "without approval"})
-            return Completed(message=f"{recipe} {chosen.name} is in production")
-        return _decided(root, recipe, chosen, hours)
+        return _brought(root, recipe, chosen, hours if approval else None)
     except FilmgateError as error:
         return Failed(message=str(error))
+
+
+@disk_faults()
+def _brought(root: Path, recipe: str, version: Version, hours: float | None) -> State:
+    """Prove a version and name it the one in production, after these hours at most for a person, or at once."""
+    _proven(root, recipe, version)
+    if hours is not None:
+        return _decided(root, recipe, version, hours)
+    promote(root, recipe, version, {"By": who(root)[0], "Comment": "without approval"})
+    return Completed(message=f"{recipe} {version.name} is in production")
 
 
 @task(name="prove", task_run_name="prove {recipe}", cache_policy=NO_CACHE)

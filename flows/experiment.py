@@ -23,6 +23,7 @@ from flows.noise import without_noise
 from flows.stages import fault_file, reason
 from flows.strict_dvc import complete, quiet
 from pipelines.errors import ChainError
+from pipelines.sentences import disk_faults
 
 LAST = "train"
 EXPERIMENTS = "refs/exps"
@@ -37,6 +38,7 @@ class Experiment:
     figures: dict[str, Any]
 
 
+@disk_faults()
 def run(root: Path, recipe: str, assignments: Sequence[str]) -> Experiment:
     """Train a recipe with some numbers changed, as an experiment of DVC.
 

@@ -16,9 +16,10 @@ from dvc.repo import Repo
 
 from flows.strict_dvc import complete, quiet
 from pipelines.card import sha256
-from pipelines.errors import ChainError, ReleaseError, in_one_sentence
+from pipelines.errors import ChainError, ReleaseError
 from pipelines.monitoring import FILE as REFERENCE
 from pipelines.recipe_file import read_yaml
+from pipelines.sentences import in_one_sentence
 from pipelines.stage import fresh_file, fresh_folder
 
 ROOT = Path(__file__).resolve().parent.parent

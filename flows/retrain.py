@@ -26,6 +26,7 @@ from flows.trigger import DEPLOY, absent, start
 from flows.workspace import Order, held
 from pipelines.errors import FilmgateError
 from pipelines.recipe_file import load
+from pipelines.sentences import disk_faults
 
 HOUR = 3600.0
 
@@ -58,6 +59,7 @@ def retrain(
         return Failed(message=str(error))
 
 
+@disk_faults()
 def _apart(order: Order, propose: bool, seconds: float) -> State:
     """A run in a workspace: its result is an experiment of the project and, when released, a version."""
     root = project()

@@ -20,7 +20,8 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from flows.noise import without_noise
 from flows.strict_dvc import IncompleteError, complete, quiet
 from pipelines.errors import BusyError, ChainError, DiskError, ModelError, OutOfMemoryError, RemoteError
-from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, disk_faults, disk_sentence
+from pipelines.sentences import disk_faults, disk_sentence
+from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS
 
 LAST = "package"
 BEING_WRITTEN = 2.0  # seconds in which a file may still be

@@ -12,8 +12,6 @@ from dvc.exceptions import DvcException, FileTransferError
 
 TALKERS = ("dvc", "dvc_data", "dvc_objects", "dvc_task")
 MOVERS = ("dvc_data.hashfile.transfer", "dvc_data.index.fetch", "dvc_data.index.push", "dvc_objects.fs.generic")
-
-
 LOST = "Some of the cache files do not exist neither locally"  # so begins what DVC says of them, one a line
 
 
@@ -30,7 +28,6 @@ class LostError(IncompleteError):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"{_files(number)} found neither here nor at the remote")
-        self.number = number
 
 
 class _Faults(logging.Filter):
@@ -45,7 +42,7 @@ class _Faults(logging.Filter):
         fault = record.exc_info[1] if record.exc_info else None
         if fault is not None:
             self.found.append(fault)
-        if record.msg.startswith(LOST):
+        if str(record.msg).startswith(LOST):
             self.lost += len(record.getMessage().splitlines()[1:])
         return fault is None and record.levelno >= logging.ERROR
 

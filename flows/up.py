@@ -23,7 +23,8 @@ from flows.process import end, last_words, start
 from flows.project import VARIABLE, project
 from flows.server import SERVER, answers, appears
 from flows.slots import SLOT
-from pipelines.errors import ChainError, in_one_sentence
+from pipelines.errors import ChainError
+from pipelines.sentences import in_one_sentence
 
 POOL = "filmgate"
 LOGS = ".filmgate/server"

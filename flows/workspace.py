@@ -20,9 +20,10 @@ from filelock import FileLock, Timeout
 
 from flows.git import commit_of, git, who
 from flows.strict_dvc import complete
-from pipelines.errors import BusyError, ChainError, RemoteError
+from pipelines.errors import BusyError, ChainError, DiskError, RemoteError
 from pipelines.recipe_file import edit, override, read_yaml
 from pipelines.registry import production
+from pipelines.sentences import disk_faults, disk_sentence
 
 RUNS = ".filmgate/runs"
 SWEPT = ".filmgate/cache-swept"  # held while what nobody names is taken out of DVC's cache, and while a run begins
@@ -58,6 +59,7 @@ class Order:
         return project / RUNS / f"{self.recipe}-{digest}"
 
 
+@disk_faults()
 def prepare(project: Path, order: Order) -> Path:
     """Make the folder in which a run works ready for it; it must be `held` meanwhile and afterwards.
 
@@ -66,6 +68,7 @@ def prepare(project: Path, order: Order) -> Path:
     Raises:
         RecipeError: an override does not fit the recipe.
         RemoteError: a remote does not answer.
+        DiskError: the disk is full, or may not be written to.
         BusyError: DVC is at work in the folder.
         ChainError: there is no such revision or recipe, or the project is no git checkout.
     """
@@ -210,7 +213,7 @@ def _take_new(project: Path, folder: Path, data: Path, pointer: Path) -> None:
         except LockError:
             raise
         except DvcException as error:
-            raise RemoteError(f"DVC cannot keep the newest {data} ({' '.join(str(error).split())}).") from None
+            raise _fault(error, f"DVC cannot keep the newest {data}") from None
 
 
 def _checkout(folder: Path, pointer: Path) -> None:
@@ -233,10 +236,15 @@ def _pull(repo: Repo, target: list[str]) -> None:
     except LockError:
         raise
     except DvcException as error:
-        raise RemoteError(
-            f"The remote does not give {target[0]} ({' '.join(str(error).split())}). Mend it (`dvc remote list`), "
-            "or bring the data here by `dvc pull`."
-        ) from None
+        mend = "Mend it (`dvc remote list`), or bring the data here by `dvc pull`."
+        raise _fault(error, f"The remote does not give {target[0]}", mend) from None
+
+
+def _fault(error: DvcException, what: str, *mend: str) -> ChainError:
+    """What to raise for an error of DVC: it is this machine's disk, or else the remote."""
+    if said := disk_sentence(error):
+        return DiskError(said)
+    return RemoteError(" ".join([f"{what} ({' '.join(str(error).split())}).", *mend]))
 
 
 def _made_by_a_stage(folder: Path, data: Path) -> bool:

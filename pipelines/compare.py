@@ -15,11 +15,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipelines.architecture.contest import Contest, measured
-from pipelines.errors import RecipeError, in_one_sentence
+from pipelines.errors import RecipeError
 from pipelines.intervals import wilson
 from pipelines.page import png, rendered
 from pipelines.plot_style import INK, SOFT, as_png, styled
 from pipelines.recipe_file import Entrant, load, load_entrants
+from pipelines.sentences import in_one_sentence
 from pipelines.stage import fresh_file
 
 PAGES = Path(".filmgate/architecture")

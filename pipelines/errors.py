@@ -16,9 +16,6 @@ FilmgateError
 └── ServiceError    the prediction service is down, or its answer is not one of ours
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 
@@ -86,13 +83,3 @@ class DiskError(ChainError):
 
 class ServiceError(FilmgateError):
     """The prediction service is down, or its answer is not one of ours."""
-
-
-@contextmanager
-def in_one_sentence() -> Iterator[None]:
-    """End a command with exit status 1 where a FilmgateError stops it, and print that as one sentence."""
-    try:
-        yield
-    except FilmgateError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)

@@ -17,11 +17,12 @@ import numpy as np
 
 from pipelines.architecture.files import read_architecture
 from pipelines.architecture.write import write_architecture
-from pipelines.errors import DataError, in_one_sentence
+from pipelines.errors import DataError
 from pipelines.page import rendered
 from pipelines.prepared import read_split
 from pipelines.recipe import ImageParams, Recipe
 from pipelines.recipe_file import load
+from pipelines.sentences import in_one_sentence
 from pipelines.stage import fresh_file
 from pipelines.training.learner import Learner
 from pipelines.training.learners import learner_of

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import DataError, in_one_sentence
+from pipelines.errors import DataError
 from pipelines.evaluation.figures_text import as_text
 from pipelines.evaluation.files import as_json
 from pipelines.evaluation.predictions import read_record
 from pipelines.evaluation.record import Record, Terms, record
+from pipelines.sentences import in_one_sentence
 
 
 def recompute(evaluation: Path) -> Record:

@@ -5,7 +5,6 @@ A `Path` argument is a file or folder and becomes an option. Any other argument 
 """
 
 import argparse
-import errno
 import inspect
 import os
 import shutil
@@ -17,16 +16,14 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from pipelines.errors import ChainError, DiskError, FilmgateError, in_one_sentence
+from pipelines.errors import ChainError, FilmgateError
 from pipelines.recipe_file import load_sections
+from pipelines.sentences import disk_faults, in_one_sentence
 
 FAULT_FILE = "FILMGATE_FAULT_FILE"
 PARENT = "FILMGATE_PARENT"
 SECONDS = "FILMGATE_STAGE_SECONDS"
 KIND = ".kind"  # of the file beside the fault's that names its class
-FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "may not be written to"}
-TOLD_BY_OTHERS = tuple(FULL)  # whose words mean nothing but a disk
-FULL |= dict.fromkeys((errno.EACCES, errno.EPERM), "may not be written to")
 
 
 def command(run: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
@@ -96,43 +93,6 @@ def _parser(run: Callable[..., None], paths: Sequence[str]) -> argparse.Argument
     for name in paths:
         parser.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=True)
     return parser
-
-
-@contextmanager
-def disk_faults() -> Iterator[None]:
-    """Turn a full disk, and one that may not be written to, into a sentence.
-
-    Raises:
-        DiskError: it is.
-    """
-    try:
-        yield
-    except FilmgateError:
-        raise
-    except Exception as error:
-        if (said := disk_sentence(error)) is None:
-            raise
-        raise DiskError(said) from None
-
-
-def disk_sentence(error: BaseException | None) -> str | None:
-    """What stands in the way, and what to do about it; None where a fault is none of a disk.
-
-    Libraries that write wrap the system's own fault, or tell it in their words: causes and texts are looked at, too.
-    """
-    while error is not None:
-        for number, state in FULL.items():
-            told = number in TOLD_BY_OTHERS and os.strerror(number) in str(error)
-            if getattr(error, "errno", None) == number or told:
-                return _told(getattr(error, "filename", None), number, state)
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _told(file: str | None, number: int, state: str) -> str:
-    where = f"The disk of {file}" if file else "A disk"
-    mend = "Make room (`python -m flows.upkeep` finds some)" if state == "is full" else "Allow it"
-    return f"{where} {state} ({os.strerror(number)}). {mend}, and run again: what was done is kept."
 
 
 @contextmanager

@@ -25,6 +25,7 @@ PLUMBING = {
     "pipelines/recipe_monitor.py",
     "pipelines/recipe_sources.py",
     "pipelines/section.py",
+    "pipelines/sentences.py",
     "pipelines/stage.py",
 }
 STAGES = ("ingest", "validate", "preprocess", "train", "evaluate", "package")

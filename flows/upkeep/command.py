@@ -24,7 +24,8 @@ from flows.upkeep.leftovers import leftovers
 from flows.upkeep.objects import Cache, the_cache
 from flows.upkeep.rubbish import Rubbish, freed, remove
 from flows.upkeep.workspaces import old_searches, old_workspaces
-from pipelines.errors import BusyError, FilmgateError, in_one_sentence
+from pipelines.errors import BusyError, FilmgateError
+from pipelines.sentences import in_one_sentence
 
 AT_ONCE = 1000  # files that are removed while DVC's lock is held
 

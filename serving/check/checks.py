@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 
-from pipelines.errors import in_one_sentence
+from pipelines.sentences import in_one_sentence
 from serving.check.contract import CARD, hold, png_size, prediction, refusal
 from serving.check.latency import measure
 from serving.check.live import FOREIGN, CheckError, Example, Live, kind

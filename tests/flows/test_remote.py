@@ -60,9 +60,7 @@ def test_a_version_whose_files_are_nowhere_is_told_and_the_others_arrive(project
     lost = next(file for file in sorted(cache.rglob("*")) if file.is_file() and file.suffix != ".dir")
     lost.rename(tmp_path / "lost")
     try:
-        with pytest.raises(
-            RemoteError, match="^Of what versions name, 1 file was found neither here nor"
-        ):
+        with pytest.raises(RemoteError, match="^Of what versions name, 1 file was found neither here nor"):
             push_versions(project)
     finally:
         (tmp_path / "lost").rename(lost)

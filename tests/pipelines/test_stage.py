@@ -1,6 +1,4 @@
-import errno
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -8,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import DataError, DiskError, GateError
+from pipelines.errors import DataError
 from pipelines.recipe import ImageParams, TrainParams
-from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, command, disk_faults, fresh_file, fresh_folder, signature
+from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS, command, fresh_file, fresh_folder, signature
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "recipes" / "demo.yaml"
@@ -75,31 +73,6 @@ def test_a_stage_ends_soon_after_the_flow_that_started_it_was_killed():
     flow.kill()
     flow.wait()
     assert child.wait(timeout=10) == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device", "data/x"), "The disk of data/x is full"),
-        (OSError(errno.EROFS, "Read-only file system", "data/x"), "The disk of data/x may not be written to"),
-        (PermissionError(errno.EACCES, "Permission denied", "data/x"), "The disk of data/x may not be written to"),
-        (shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]), "A disk is full"),
-    ],
-)
-def test_a_disk_that_takes_nothing_is_one_sentence(error, sentence):
-    with pytest.raises(DiskError, match=sentence), disk_faults():
-        raise error
-    with pytest.raises(DiskError, match=sentence), disk_faults():
-        try:
-            raise error
-        except OSError as cause:
-            raise RuntimeError("a library's own words") from cause
-
-
-def test_other_faults_stay_what_they_are():
-    for error in (ValueError("no"), FileNotFoundError(errno.ENOENT, "No such file", "x"), GateError("no gate")):
-        with pytest.raises(type(error)), disk_faults():
-            raise error
 
 
 def test_a_stage_that_takes_too_long_is_ended_and_leaves_a_sentence(tmp_path):
