@@ -1,12 +1,17 @@
 """Asking git, and being told in one sentence what it would not do."""
 
+import errno
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.errors import ChainError
+from pipelines.errors import ChainError, DiskError
+from pipelines.sentences import disk_sentence
 
 NOBODY = ("filmgate", "filmgate@localhost")  # who commits where git knows nobody
+FULL = ("Out of diskspace", os.strerror(errno.ENOSPC))  # git's words, and those of the system
+MOST_WORDS = 400  # characters
 
 
 def git(root: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -15,6 +20,7 @@ def git(root: Path, *arguments: str, environment: Mapping[str, str] | None = Non
     Args:
         environment: of git, where it is not that of this process.
     Raises:
+        DiskError: the disk is full, or may not be written to.
         ChainError: git is missing, or did not do it.
     """
     try:
@@ -24,8 +30,16 @@ def git(root: Path, *arguments: str, environment: Mapping[str, str] | None = Non
     except OSError as error:
         raise ChainError(f"git cannot be run ({error.strerror}). Install it.") from None
     if done.returncode:
-        raise ChainError(f"git {arguments[0]} failed in {root}: {' '.join(done.stderr.split())}")
+        if said := disk_sentence(OSError(done.stderr.replace(*FULL))):
+            raise DiskError(said)
+        raise ChainError(f"git {arguments[0]} failed in {root}: {_reason(done.stderr)}")
     return done.stdout.rstrip("\n")
+
+
+def _reason(said: str) -> str:
+    """The last lines that git wrote; those before may tell of each file of a checkout."""
+    words = " ".join(said.split())
+    return words if len(words) <= MOST_WORDS else f"… {words[-MOST_WORDS:].partition(' ')[2]}"
 
 
 def commit_of(root: Path, revision: str) -> str:
