@@ -7,6 +7,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import download
@@ -28,6 +30,8 @@ def server(tmp_path_factory):
         assert appears(address, process), log.read_text()[-2000:]
         with temporary_settings({PREFECT_API_URL: address}):
             yield address
+            APILogWorker.instance().drain()  # or what Prefect's threads still have would go to the next module's server
+            EventsWorker.drain_all()
     finally:
         end(process)
 

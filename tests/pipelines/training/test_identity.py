@@ -31,6 +31,7 @@ HARMLESS = {
     "recipe_monitor.py",
     "recipe_sources.py",
     "section.py",
+    "sentences.py",
     "stage.py",
     "training/__init__.py",
     "training/checkpoint.py",
