@@ -1,12 +1,10 @@
 """The stages of dvc.yaml, one at a time: DVC decides whether a stage must run, and this module says what came of it."""
 
-import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, suppress
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 
+from flows.broken_off import copied, mend
 from flows.noise import without_noise
 from flows.strict_dvc import IncompleteError, complete, quiet
 from pipelines.errors import BusyError, ChainError, DiskError, ModelError, OutOfMemoryError, RemoteError
@@ -24,7 +23,6 @@ from pipelines.sentences import disk_faults, disk_sentence
 from pipelines.stage import FAULT_FILE, KIND, PARENT, SECONDS
 
 LAST = "package"
-BEING_WRITTEN = 2.0  # seconds in which a file may still be
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Chain:
         self.root, self.recipe = root, recipe
         quiet()
         self._repo = Repo(str(root))
-        _mend(Path(self._repo.tmp_dir or "", "rwlock"))
+        mend(self._repo)
 
     @cached_property
     def stages(self) -> list[str]:
@@ -85,7 +83,7 @@ class Chain:
         with chdir(self.root), without_noise(), fault_file(seconds) as fault, disk_faults():
             try:
                 self._keep(stage)
-                with complete():
+                with copied(self.root), complete():
                     return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
                 raise BusyError(f"Another run is using {self.root} ({error}). Wait for it to end.") from None
@@ -131,17 +129,6 @@ class Chain:
             self._repo.checkout([stage], force=True, allow_missing=True)
         except DvcException:
             return  # there never was a success
-
-
-def _mend(rwlock: Path) -> None:
-    """Remove DVC's list of who reads and writes what where a full disk broke it off; DVC would refuse to go on."""
-    with suppress(OSError):
-        if time.time() - rwlock.stat().st_mtime < BEING_WRITTEN:
-            return
-        try:
-            json.loads(rwlock.read_text(encoding="utf-8"))
-        except ValueError:
-            rwlock.unlink()
 
 
 @contextmanager

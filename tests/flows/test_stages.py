@@ -1,6 +1,5 @@
 import errno
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,6 @@ def rwlock(tmp_path):
         folder = repo.tmp_dir
     Path(folder).mkdir(parents=True, exist_ok=True)
     return tmp_path / ".dvc" / "tmp" / "rwlock"
-
-
-@pytest.mark.parametrize("said", ["", '{"a": [{"pid"'])
-def test_a_list_that_a_full_disk_broke_off_is_removed(tmp_path, rwlock, said):
-    rwlock.write_text(said)
-    os.utime(rwlock, (0, 0))
-    Chain(tmp_path, "demo")
-    assert not rwlock.exists()
-
-
-@pytest.mark.parametrize(("said", "written"), [("{}", 0.0), ("", None)])
-def test_a_list_that_is_whole_or_still_being_written_stays(tmp_path, rwlock, said, written):
-    rwlock.write_text(said)
-    os.utime(rwlock, (written, written) if written is not None else (time.time(), time.time()))
-    Chain(tmp_path, "demo")
-    assert rwlock.read_text() == said
 
 
 @pytest.mark.parametrize("ask", [Chain.settled, lambda chain: chain.stale("train@demo")])
