@@ -15,6 +15,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from filelock import FileLock, Timeout
 
+from pipelines.sentences import disk_sentence
 from pipelines.stage import fresh_file
 
 LOCK = "dvc.lock"
@@ -34,7 +35,10 @@ def mend(repo: Repo) -> None:
 
 @contextmanager
 def copied(root: Path) -> Iterator[None]:
-    """Keep dvc.lock as it is now until the block has ended, well or not, unless another run in this folder does so."""
+    """Keep dvc.lock as it is now until the block has ended, unless another run in this folder does so.
+
+    Where a full disk or an interrupt ends the block, DVC may have been writing: the copy is put back at once.
+    """
     owner = FileLock(root / OWNER, timeout=0)
     (root / OWNER).parent.mkdir(exist_ok=True)
     try:
@@ -45,19 +49,24 @@ def copied(root: Path) -> Iterator[None]:
     try:
         with fresh_file(root / COPY) as partial:
             partial.write_bytes((root / LOCK).read_bytes() if (root / LOCK).is_file() else b"")
-        yield
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) or disk_sentence(error):
+                _put_back(root)
+            raise
     finally:
         (root / COPY).unlink(missing_ok=True)
         owner.release()
 
 
 def _put_back(root: Path) -> None:
-    if content := (root / COPY).read_bytes():
-        with fresh_file(root / LOCK) as partial:
-            partial.write_bytes(content)
+    """Let the copy be dvc.lock again, by renaming: a full disk has room for that."""
+    if (root / COPY).stat().st_size:
+        (root / COPY).replace(root / LOCK)
     else:
         (root / LOCK).unlink(missing_ok=True)
-    (root / COPY).unlink()
+        (root / COPY).unlink()
 
 
 def _mend_list(rwlock: Path) -> None:

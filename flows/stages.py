@@ -82,14 +82,14 @@ class Chain:
         """
         with chdir(self.root), without_noise(), fault_file(seconds) as fault, disk_faults():
             try:
-                self._keep(stage)
-                with copied(self.root), complete():
+                with complete(), copied(self.root):
                     return Outcome(stage, ran=bool(self._repo.reproduce(stage, single_item=True)))
             except LockError as error:
                 raise BusyError(f"Another run is using {self.root} ({error}). Wait for it to end.") from None
+            except IncompleteError as error:
+                raise _not_kept(stage, error) from None
             except DvcException as error:
-                if not isinstance(error, IncompleteError):
-                    self._restore(stage)
+                self._restore(stage)
                 raise _kind(fault, error)(reason(stage, error, fault)) from None
 
     def stale(self, stage: str) -> bool:
@@ -105,23 +105,28 @@ class Chain:
         """Whether no stage must run, asked until one must.
 
         Raises:
-            ChainError: dvc.yaml does not know the recipe.
+            ChainError: dvc.yaml does not know the recipe, or what a stage made can still not be kept.
             DiskError: the disk is full, or may not be written to.
         """
         with chdir(self.root), disk_faults():
             try:
                 with lock_repo(self._repo):
-                    return bool(self.stages) and not any(stage.status(check_updates=True) for stage in self._plan())
+                    return bool(self.stages) and not any(self._must_run(stage) for stage in self._plan())
             except (LockError, DvcException):
                 return False
 
-    def _keep(self, name: str) -> None:
-        """Bring into the cache what a stage made when there was no room for it, instead of making it again."""
-        with lock_repo(self._repo), complete():
-            stage = next(one for one in self._plan() if one.addressing == name)
-            for out in stage.outs:
-                if out.use_cache and out.hash_info and out.changed_cache() and not out.changed_checksum():
+    def _must_run(self, stage: Any) -> bool:
+        """Whether a stage must run; what it made when there was no room to keep it is kept now, not made again."""
+        if not stage.status(check_updates=True):
+            return False
+        late = [out for out in stage.outs if out.hash_info and out.changed_cache() and not out.changed_checksum()]
+        try:
+            with complete():
+                for out in late:
                     out.commit()
+        except IncompleteError as error:
+            raise _not_kept(stage.addressing, error) from None
+        return not late or bool(stage.status(check_updates=True))
 
     def _restore(self, stage: str) -> None:
         """Bring back what the stage made when it last succeeded; DVC removes it before a run."""
@@ -149,6 +154,13 @@ def fault_file(seconds: float | None = None) -> Iterator[Path]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+def _not_kept(stage: str, error: IncompleteError) -> ChainError:
+    """What to raise where a stage did its work, and DVC could not bring all of it into the cache."""
+    if said := disk_sentence(error):
+        return DiskError(said)
+    return ChainError(f"DVC cannot keep what {stage} made ({error}). Mend this, and run again: it is not made again.")
+
+
 def _kind(fault: Path, error: Exception) -> type[ChainError | ModelError]:
     """The class of a fault, where it is one that a flow treats in a way of its own."""
     kinds = {kind.__name__: kind for kind in (OutOfMemoryError, DiskError, RemoteError)}
@@ -164,8 +176,6 @@ def reason(stage: str, error: Exception, fault: Path) -> str:
         return fault.read_text(encoding="utf-8")
     if said := disk_sentence(error):
         return said
-    if isinstance(error, IncompleteError):
-        return f"DVC cannot keep what {stage} made ({error}). Mend this, and run again: the stage is not repeated."
     cause = error.__cause__ if isinstance(error, ReproductionError) and error.__cause__ else error
     if isinstance(cause, FileNotFoundError) and cause.filename:
         absent = os.path.relpath(cause.filename)

@@ -1,5 +1,6 @@
 """What a killed run, or a full disk, leaves half written of DVC's files: the next run goes on all the same."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,12 +10,13 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
 from flows.broken_off import COPY, copied
 from flows.project import HERE
 from flows.stages import Chain
-from pipelines.errors import ChainError
+from pipelines.errors import ChainError, DiskError
 
 STAGE = "package@demo"
 MAKE = """
@@ -92,8 +94,25 @@ def test_what_was_known_before_is_known_again(project, share):
 def test_a_file_that_somebody_else_spoilt_stays_as_it_is(project):
     Path("dvc.lock").write_text("<<<<<<< ours")
     with pytest.raises(ChainError, match="DVC cannot read the stages"):
-        Chain(project, "demo").stages  # noqa: B018
+        Chain(project, "demo").settled()
     assert Path("dvc.lock").read_text() == "<<<<<<< ours"
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_full_disk_and_an_interrupt_leave_no_half_of_it(project, monkeypatch, fault):
+    with Repo(str(project)) as repo:
+        repo.reproduce("other")
+    before = Path("dvc.lock").read_text()
+
+    def broken_off(lock, *_, **__):
+        Path(lock.path).write_text(before[:-9])
+        raise fault
+
+    monkeypatch.setattr(Lockfile, "dump_stages", broken_off)
+    with pytest.raises((DiskError, KeyboardInterrupt)):
+        Chain(project, "demo").reproduce(STAGE)
+    assert Path("dvc.lock").read_text() == before
+    assert not Path(COPY).exists()
 
 
 def test_nothing_is_put_back_while_another_run_is_at_work(project):

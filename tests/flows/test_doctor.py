@@ -3,32 +3,22 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Paused, Pending, Scheduled
 
 from flows import server as servers
 from flows.doctor import checkout, environment, gpu, locks, machine, versions
 from flows.doctor.checks import checks
 from flows.doctor.finding import DoubtError, TroubleError, examine
-from flows.doctor.server import Server
-from flows.server import SERVER
-from flows.up import POOL
 from pipelines.errors import ReleaseError
 from pipelines.recipe_file import read_yaml, write_yaml
-from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),  # DVC, when it builds its graph
@@ -385,113 +375,6 @@ def test_a_service_that_shall_use_cuda_needs_the_build_that_has_it(monkeypatch):
         pytest.skip("the build for GPUs is installed here")
     with pytest.raises(TroubleError, match="FILMGATE_DEVICE is cuda, and ONNX Runtime has"):
         gpu.serving_device()
-
-
-def test_a_server_that_is_configured_and_silent_fails():
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        ((name, reached),) = Server(ROOT).checks()
-        with pytest.raises(TroubleError, match=r"The Prefect server http://127.0.0.1:9/api does not answer"):
-            reached()
-    assert name == "Prefect server"
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory):
-    """A real Prefect server of its own, without pool and deployments at first."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", SERVER, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}/api"
-    while process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield address
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=30)
-
-
-@pytest.fixture
-def server(prefect):
-    with temporary_settings({PREFECT_API_URL: prefect}):
-        yield Server(ROOT)
-
-
-def test_a_server_is_asked_for_version_time_worker_deployments_and_waiting_runs(server):
-    assert [name for name, _ in server.checks()] == [
-        "Prefect server",
-        "Prefect version",
-        "server's clock",
-        "worker",
-        "deployments",
-        "waiting runs",
-    ]
-    assert server.reached().endswith(" answers")
-    assert server.same_version().endswith(", as here")
-    assert server.same_time() == "less than a minute from this machine's"
-
-
-def test_another_version_of_the_server_fails(server, monkeypatch):
-    monkeypatch.setattr("flows.doctor.server.version", lambda name: "3.1.0")
-    with pytest.raises(TroubleError, match=r"The server is Prefect \S+. Expected 3.1.0, as here"):
-        server.same_version()
-
-
-def test_a_clock_that_differs_from_the_servers_fails(server, monkeypatch):
-    class Late(datetime):
-        @classmethod
-        def now(cls, zone=None):
-            return datetime.now(zone) - timedelta(minutes=3)
-
-    monkeypatch.setattr("flows.doctor.server.datetime", Late)
-    with pytest.raises(TroubleError, match=r"\+1[78]\d s from this machine's"):
-        server.same_time()
-
-
-def test_worker_and_deployments_are_missing_until_they_are_there(server):
-    with pytest.raises(TroubleError, match="There is no work pool filmgate"):
-        server.worker()
-    with get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        with pytest.raises(TroubleError, match=r"No worker of the pool filmgate is online \(0 known\)"):
-            server.worker()
-        client.send_worker_heartbeat(POOL, "night shift")
-        assert server.worker() == "night shift"
-        for name in DEPLOYMENTS[:-1]:
-            client.create_deployment(client.create_flow_from_name(name), name=name, work_pool_name=POOL)
-        with pytest.raises(TroubleError, match=f"No deployment {DEPLOYMENTS[-1]}"):
-            server.deployments()
-        last = client.create_flow_from_name(DEPLOYMENTS[-1])
-        made = client.create_deployment(last, name=DEPLOYMENTS[-1], work_pool_name=POOL)
-        assert server.deployments() == ", ".join(DEPLOYMENTS)
-        client.pause_deployment(made)
-        with pytest.raises(DoubtError, match=f"Paused: {DEPLOYMENTS[-1]}"):
-            server.deployments()
-
-
-def test_runs_that_wait_in_vain_are_named_and_those_that_wait_for_people_are_counted(server):
-    with get_client(sync_client=True) as client:
-        made = client.create_deployment(client.create_flow_from_name("slow"), name="slow", work_pool_name=None)
-        assert server.waiting() == "none in vain"
-
-        def run(state):
-            return client.create_flow_run_from_deployment(made, state=state, name="ward run")
-
-        run(Pending())
-        run(Paused(timeout_seconds=3600))
-        assert server.waiting() == "none in vain, 1 for approval"
-        run(Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=3)))
-        with pytest.raises(DoubtError, match=r"1 runs wait for more than an hour, e.g. ward run"):
-            server.waiting()
 
 
 def test_the_command_ends_with_a_status_and_a_sum():

@@ -51,6 +51,13 @@ def mended(project):
     return refuses(project / ".dvc" / "cache" / "files" / "md5", b"lost\n")
 
 
+def run(project):
+    """Run the stage as a flow does: it first asks whether anything must run."""
+    chain = Chain(project, "demo")
+    chain.settled()
+    return chain.reproduce(STAGE)
+
+
 def missing(project):
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", STAGE], cwd=project, capture_output=True, text=True, check=True
@@ -68,13 +75,12 @@ def test_dvc_itself_ends_well(project, mended):
 @needs_proc
 def test_a_stage_whose_result_cannot_be_kept_fails_and_is_not_made_twice(project, mended, capfd):
     with pytest.raises(ChainError, match=rf"DVC cannot keep what {STAGE} made \(1 file was not moved: .*/cache/"):
-        Chain(project, "demo").reproduce(STAGE)
+        run(project)
     assert "failed to transfer" not in capfd.readouterr().err
     with pytest.raises(ChainError, match="not moved"):
-        Chain(project, "demo").reproduce(STAGE)  # nothing was mended
-    assert not Chain(project, "demo").settled()
+        run(project)  # nothing was mended
     mended()
-    assert not Chain(project, "demo").reproduce(STAGE).ran
+    assert not run(project).ran
     assert not missing(project)
     assert Chain(project, "demo").settled()
     assert Path("runs").read_text() == "made\n"
@@ -83,10 +89,10 @@ def test_a_stage_whose_result_cannot_be_kept_fails_and_is_not_made_twice(project
 @needs_proc
 def test_a_result_that_was_changed_before_it_could_be_kept_is_made_again(project, mended):
     with pytest.raises(ChainError):
-        Chain(project, "demo").reproduce(STAGE)
+        run(project)
     mended()
     Path("out", "lost").write_text("by hand")
-    assert Chain(project, "demo").reproduce(STAGE).ran
+    assert run(project).ran
     assert Path("out", "lost").read_text() == "lost\n"
     assert not missing(project)
 
@@ -102,7 +108,7 @@ def test_data_are_not_taken_for_kept(project, mended):
 @pytest.fixture
 def remote(project):
     """A folder that is the remote of what the stage makes."""
-    Chain(project, "demo").reproduce(STAGE)
+    run(project)
     with Repo(str(project)) as repo, repo.config.edit() as settings:
         settings["remote"]["store"] = {"url": str(project / "remote")}
         settings["core"]["remote"] = "store"
