@@ -77,9 +77,7 @@ def project_with_data(root):
     (root / "params.yaml").write_text("recipes:\n  demo: films\n")
     (root / "dvc.yaml").write_text(DVC)
     (root / "release.py").write_text(RELEASE)
-    (root / ".gitignore").write_text(
-        ".filmgate/\n/data/?*\n!/data/raw/\n!/data/production/\n/data/raw/?*\n!/data/raw/*.dvc\n"
-    )
+    (root / ".gitignore").write_text(IGNORED)
     (root / "data" / "raw" / "films").mkdir(parents=True)
     (root / "data" / "raw" / "films" / "films").write_text("three films")
     git(root, "init", "-q", "-b", "main")

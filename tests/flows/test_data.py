@@ -14,8 +14,6 @@ from flows.versions import Version
 from pipelines.errors import ChainError, DataError
 from pipelines.recipe_file import read_yaml, write_yaml
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC, when it builds its graph
-
 ROOT = Path(__file__).resolve().parents[2]
 LETTERS = {"a.gz": b"a" * 5000, "b.gz": b"b" * 3000}
 

@@ -15,7 +15,6 @@ from pipelines.drift import drift, profile_of
 from pipelines.errors import ChainError, ReleaseError
 from pipelines.recipe_file import write_yaml
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC, when it builds its graph
 ROOT = Path(__file__).resolve().parents[2]
 
 

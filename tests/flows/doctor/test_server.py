@@ -1,7 +1,6 @@
 """What the doctor asks a Prefect server: a real one, without pool and deployments at first."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -13,8 +12,8 @@ from flows.doctor.finding import DoubtError, TroubleError
 from flows.doctor.server import Server
 from flows.up import POOL
 from pipelines.recipe_file import read_yaml
+from tests.flows.projects import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = [one["name"] for one in read_yaml(ROOT / "prefect.yaml")["deployments"]]
 
 
