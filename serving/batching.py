@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
+from statistics import median_low
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from pipelines.inference import Answers
 
 Model = Callable[[np.ndarray], Answers]
 Waiting = tuple[np.ndarray, "asyncio.Future[Answers]"]
-MEMORY = 0.8  # of what was measured before, against the newest measurement
+REMEMBERED = 5  # measurements of a size, whose median counts: a hiccup of the machine says nothing of the model
 BEHIND = 5  # steps of niceness
 TRIALS = 50  # batches until a size that was slower is tried again
 
@@ -42,7 +43,8 @@ class Pace:
         Args:
             most: films of a batch.
         """
-        self._seconds: dict[int, float] = {2**power: 0.0 for power in range(most.bit_length())}  # 0: not tried
+        self._measured = {2**power: deque[float](maxlen=REMEMBERED) for power in range(most.bit_length())}
+        self._seconds = dict.fromkeys(self._measured, 0.0)  # for a film; 0: not tried
         self._chosen = 0
 
     def choose(self, waiting: int) -> int:
@@ -55,8 +57,8 @@ class Pace:
 
     def learn(self, size: int, seconds: float) -> None:
         """Keep how long a batch took."""
-        before, now = self._seconds[size], seconds / size
-        self._seconds[size] = MEMORY * before + (1 - MEMORY) * now if before else now
+        self._measured[size].append(seconds / size)
+        self._seconds[size] = median_low(self._measured[size])
 
 
 class Batcher:
