@@ -30,7 +30,8 @@ def mend(repo: Repo) -> None:
     _mend_list(Path(repo.tmp_dir or "", "rwlock"))
     if (root / COPY).is_file():
         with suppress(Timeout, LockError), FileLock(root / OWNER, timeout=0), repo.lock:
-            _put_back(root)
+            if (root / COPY).is_file():  # its owner may just have ended well
+                _put_back(root)
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
+from filelock import FileLock
 
+from flows import broken_off
 from flows.broken_off import COPY, copied
 from flows.project import HERE
 from flows.stages import Chain
@@ -123,6 +125,22 @@ def test_nothing_is_put_back_while_another_run_is_at_work(project):
             Chain(project, "demo")
         assert Path(COPY).read_text() == "before"
         assert Path("dvc.lock").read_text() == "written by it"
+    Chain(project, "demo")
+    assert Path("dvc.lock").read_text() == "written by it"
+
+
+def test_nothing_is_put_back_of_a_run_that_ends_well_at_that_moment(project, monkeypatch):
+    Path("dvc.lock").write_text("before")
+    at_work = copied(project)
+    at_work.__enter__()
+
+    class LastMoment(FileLock):
+        def acquire(self, *told, **named):
+            Path("dvc.lock").write_text("written by it")
+            at_work.__exit__(None, None, None)
+            return super().acquire(*told, **named)
+
+    monkeypatch.setattr(broken_off, "FileLock", LastMoment)
     Chain(project, "demo")
     assert Path("dvc.lock").read_text() == "written by it"
 
